@@ -1,0 +1,219 @@
+//! What is approved: content, not intentions.
+//!
+//! The content of a change is the object as the API server would store it (the answer to a server
+//! dry run, after webhooks), with everything removed that is not a decision: status, bookkeeping
+//! and our own annotations. Together with the place and the closure it has one hash, and the bytes
+//! that are applied are made from it by [`Content::to_apply`] and nothing else.
+
+use crate::{
+    ids::{ChangeId, ClusterId, Digest},
+    place::ObjectRef,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// Annotations under this prefix are the console's own and never part of the content.
+pub const OWN_PREFIX: &str = "gatehouse.dev/";
+/// Written by `kubectl apply` for itself.
+const KUBECTL_LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// Annotations that change what is served.
+pub const SERVING_PREFIXES: [&str; 2] = ["serving.kserve.io/", "networking.kserve.io/"];
+
+/// What is done with the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    Apply,
+    Delete,
+}
+
+/// Everything that a decision binds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    pub action: Action,
+    pub cluster: ClusterId,
+    pub namespace: String,
+    pub namespace_uid: String,
+    /// The cleaned object ([`clean`]). For a deletion: the object as it was when the deletion was asked for.
+    pub object: Value,
+    pub closure: Closure,
+}
+
+/// What the object leads to when it runs: everything by digest, or said to be unpinned.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closure {
+    /// The runtime that serves it and the digest of its spec's canonical JSON.
+    pub runtime: Option<Pinned>,
+    /// Container images.
+    pub images: Vec<Pinned>,
+    /// Model storage.
+    pub storage: Vec<Pinned>,
+}
+
+/// A reference and the digest that it resolved to; without one, why it cannot be pinned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinned {
+    pub reference: String,
+    pub digest: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpinned_because: Option<String>,
+}
+
+/// Removes what is not a decision: status; uid, resourceVersion, generation, timestamps, managed
+/// fields, finalizers and owners; the console's annotations and kubectl's copy.
+pub fn clean(object: &Value) -> Value {
+    let mut out = Map::new();
+    for key in ["apiVersion", "kind", "spec"] {
+        if let Some(v) = object.get(key) {
+            out.insert(key.into(), v.clone());
+        }
+    }
+    let mut meta = Map::new();
+    if let Some(m) = object.get("metadata").and_then(Value::as_object) {
+        for key in ["name", "namespace", "labels"] {
+            if let Some(v) = m.get(key).filter(|v| !is_empty(v)) {
+                meta.insert(key.into(), v.clone());
+            }
+        }
+        if let Some(a) = m.get("annotations").and_then(Value::as_object) {
+            let kept: Map<_, _> = a
+                .iter()
+                .filter(|(k, _)| !k.starts_with(OWN_PREFIX) && *k != KUBECTL_LAST_APPLIED)
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect();
+            if !kept.is_empty() {
+                meta.insert("annotations".into(), Value::Object(kept));
+            }
+        }
+    }
+    out.insert("metadata".into(), Value::Object(meta));
+    Value::Object(out)
+}
+
+fn is_empty(v: &Value) -> bool {
+    matches!(v, Value::Object(m) if m.is_empty()) || v.is_null()
+}
+
+/// Canonical JSON (RFC 8785).
+pub fn canonical(value: &impl Serialize) -> Vec<u8> {
+    serde_json_canonicalizer::to_vec(value).expect("JSON values have a canonical form")
+}
+
+impl Content {
+    /// The content hash: over the canonical JSON of the whole.
+    pub fn hash(&self) -> Digest {
+        Digest::of(&canonical(self))
+    }
+
+    pub fn object_ref(&self) -> ObjectRef {
+        let text = |p: &str| self.object.pointer(p).and_then(Value::as_str).unwrap_or_default().to_owned();
+        ObjectRef { api_version: text("/apiVersion"), kind: text("/kind"), name: text("/metadata/name") }
+    }
+
+    /// The one way from content to what the API server is sent: the object and the annotations that
+    /// tie it to its change.
+    pub fn to_apply(&self, change: ChangeId) -> Value {
+        let mut object = self.object.clone();
+        let meta = object["metadata"].as_object_mut().expect("clean() always makes metadata an object");
+        let annotations = meta.entry("annotations").or_insert_with(|| json!({}));
+        if let Some(a) = annotations.as_object_mut() {
+            a.insert(format!("{OWN_PREFIX}change"), json!(change.to_string()));
+            a.insert(format!("{OWN_PREFIX}content-hash"), json!(self.hash().as_str()));
+        }
+        object
+    }
+}
+
+/// Does what the API server has (or would have) amount to what was approved? The spec must be equal,
+/// and so must the annotations that change what is served; labels and annotations that were approved
+/// must be there; others may have come since. Answers the paths that differ, empty for "yes".
+pub fn differs_from_approved(approved: &Value, other: &Value) -> Vec<String> {
+    let other = clean(other);
+    let mut paths = Vec::new();
+    if approved.get("spec") != other.get("spec") {
+        paths.extend(crate::diff::diff(
+            approved.get("spec").unwrap_or(&Value::Null),
+            other.get("spec").unwrap_or(&Value::Null),
+        ).into_iter().map(|c| if c.path.is_empty() { "spec".into() } else { format!("spec.{}", c.path) }));
+    }
+    let map = |o: &Value, key: &str| o.pointer(&format!("/metadata/{key}")).and_then(Value::as_object).cloned().unwrap_or_default();
+    for key in ["labels", "annotations"] {
+        let (a, b) = (map(approved, key), map(&other, key));
+        for (k, v) in &a {
+            if b.get(k) != Some(v) {
+                paths.push(format!("metadata.{key}.{k}"));
+            }
+        }
+        if key == "annotations" {
+            for k in b.keys() {
+                if !a.contains_key(k) && SERVING_PREFIXES.iter().any(|p| k.starts_with(p)) {
+                    paths.push(format!("metadata.{key}.{k}"));
+                }
+            }
+        }
+    }
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored() -> Value {
+        json!({
+            "apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+            "metadata": {"name": "llama", "namespace": "retail-dev", "uid": "u", "resourceVersion": "7", "generation": 2,
+                "creationTimestamp": "2026-11-24T05:43:07Z", "managedFields": [], "finalizers": ["x"], "labels": {},
+                "annotations": {"gatehouse.dev/change": "c", "modelFormat": "vLLM", "serving.kserve.io/deploymentMode": "Standard"}},
+            "spec": {"predictor": {"minReplicas": 1}}, "status": {"url": "x"}
+        })
+    }
+
+    fn content() -> Content {
+        Content { action: Action::Apply, cluster: ClusterId("k".into()), namespace: "retail-dev".into(), namespace_uid: "n".into(),
+            object: clean(&stored()), closure: Closure::default() }
+    }
+
+    #[test]
+    fn bookkeeping_is_not_content() {
+        let mut later = stored();
+        later["metadata"]["resourceVersion"] = json!("8");
+        later["status"] = json!({});
+        later["metadata"]["annotations"]["gatehouse.dev/change"] = json!("other");
+        assert_eq!(clean(&stored()), clean(&later));
+        assert_eq!(clean(&stored()), json!({
+            "apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+            "metadata": {"name": "llama", "namespace": "retail-dev",
+                "annotations": {"modelFormat": "vLLM", "serving.kserve.io/deploymentMode": "Standard"}},
+            "spec": {"predictor": {"minReplicas": 1}}}));
+    }
+
+    #[test]
+    fn applying_and_cleaning_gives_the_content_back() {
+        let c = content();
+        let applied = c.to_apply(ChangeId(uuid::Uuid::nil()));
+        assert_eq!(applied["metadata"]["annotations"]["gatehouse.dev/content-hash"], c.hash().as_str());
+        assert_eq!(clean(&applied), c.object);
+        assert!(differs_from_approved(&c.object, &applied).is_empty());
+    }
+
+    #[test]
+    fn the_place_and_the_closure_are_part_of_the_hash() {
+        let c = content();
+        let elsewhere = Content { cluster: ClusterId("other".into()), ..c.clone() };
+        let other_runtime = Content { closure: Closure { runtime: Some(Pinned { reference: "vllm".into(), digest: None, unpinned_because: None }), ..Default::default() }, ..c.clone() };
+        assert_ne!(c.hash(), elsewhere.hash());
+        assert_ne!(c.hash(), other_runtime.hash());
+    }
+
+    #[test]
+    fn a_serving_annotation_that_nobody_approved_is_a_difference_and_a_stray_label_is_not() {
+        let approved = content().object;
+        let mut live = stored();
+        live["metadata"]["labels"]["team"] = json!("x");
+        assert!(differs_from_approved(&approved, &live).is_empty());
+        live["metadata"]["annotations"]["networking.kserve.io/visibility"] = json!("cluster-local");
+        live["spec"]["predictor"]["minReplicas"] = json!(2);
+        assert_eq!(differs_from_approved(&approved, &live), ["spec.predictor.minReplicas", "metadata.annotations.networking.kserve.io/visibility"]);
+    }
+}

@@ -1,0 +1,153 @@
+//! What every area shares: the ports, the configuration that rules need, and the audit helper.
+
+use crate::{
+    Caller, GroupGrant,
+    authz::{Action, Policy},
+    ports::*,
+};
+use domain::{
+    Error, Result,
+    access::{ApprovalRule, Scope},
+    ids::{ChangeId, Digest, RecordId},
+};
+use std::sync::Arc;
+
+/// Settings that use cases need, from the configuration file.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub grants: Vec<GroupGrant>,
+    pub approvals: Vec<ApprovalRule>,
+    /// How long a decision can be undone, microseconds.
+    pub hold: i64,
+    /// How long a change waits for decisions, microseconds.
+    pub expire: i64,
+    /// How old a group snapshot may be at apply, microseconds.
+    pub groups_max_age: i64,
+    /// How old an intent without outcome must be before it is reconciled, microseconds.
+    pub lease: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        use domain::Micros as M;
+        Self {
+            grants: Vec::new(),
+            approvals: Vec::new(),
+            hold: 10 * M::SECOND,
+            expire: 72 * M::HOUR,
+            groups_max_age: 15 * M::MINUTE,
+            lease: 60 * M::SECOND,
+        }
+    }
+}
+
+/// The ports and settings; cheap to clone.
+#[derive(Clone)]
+pub struct Ctx {
+    pub store: Arc<dyn Store>,
+    pub clusters: Arc<dyn Clusters>,
+    pub registries: Arc<dyn Registries>,
+    pub identity: Arc<dyn IdentityProvider>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub policy: Arc<Policy>,
+    pub settings: Arc<Settings>,
+    /// Seals secrets at rest.
+    pub vault: Arc<crate::vault::Vault>,
+}
+
+impl Ctx {
+    /// Digest of everything that decides who must approve what: policy and approval rules.
+    pub fn policy_version(&self) -> Digest {
+        Digest::of(&domain::content::canonical(&(self.policy.version(), &self.settings.approvals, &self.settings.grants)))
+    }
+
+    /// A record of something that happens inside the database only.
+    pub fn event(&self, caller: Option<&Caller>, action: &str, object: impl Into<String>) -> NewRecord {
+        NewRecord {
+            id: RecordId(self.entropy.uuid()),
+            at: self.clock.now(),
+            phase: Phase::Event,
+            intent: None,
+            action: action.into(),
+            actor: caller.map(Caller::actor),
+            object: object.into(),
+            unit: String::new(),
+            environment: String::new(),
+            change: None,
+            reason: None,
+            outcome: Some(RecordOutcome::Success),
+            detail: serde_json::Value::Null,
+            retention: Retention::Operation,
+        }
+    }
+
+    /// Refuses, and records that it was refused. What may not even be viewed is "not found".
+    pub async fn require(&self, caller: &Caller, action: Action, scope: &Scope, object: &str) -> Result<()> {
+        if self.policy.may(caller, action, scope) {
+            return Ok(());
+        }
+        self.deny(caller, action, scope, object).await
+    }
+
+    /// As [`Ctx::require`], for what is not in a place.
+    pub async fn require_anywhere(&self, caller: &Caller, action: Action, object: &str) -> Result<()> {
+        if self.policy.may_anywhere(caller, action) {
+            return Ok(());
+        }
+        self.deny(caller, action, &Scope { unit: String::new(), environment: String::new() }, object).await
+    }
+
+    async fn deny(&self, caller: &Caller, action: Action, scope: &Scope, object: &str) -> Result<()> {
+        let record = NewRecord {
+            outcome: Some(RecordOutcome::Denied),
+            retention: Retention::Access,
+            ..self.event(Some(caller), &format!("denied.{}", action.name()), object).place(scope)
+        };
+        self.store.audit_append(&[record]).await?;
+        let views = matches!(action, Action::ViewDeployment | Action::ViewChange);
+        Err(if views {
+            Error::not_found("there is nothing here that you may see")
+                .remedy("Check the address; if a colleague sent it, ask for a role in that business unit.")
+        } else {
+            Error::forbidden(format!("your roles do not include “{}” here", action.name().replace('-', " ")))
+                .remedy("Ask whoever manages groups at your OpenID provider; the configuration maps groups to roles.")
+        })
+    }
+}
+
+impl NewRecord {
+    pub fn place(mut self, scope: &Scope) -> Self {
+        self.unit = scope.unit.clone();
+        self.environment = scope.environment.clone();
+        self
+    }
+    pub fn of_change(mut self, change: ChangeId) -> Self {
+        self.change = Some(change);
+        self.retention = Retention::Decision;
+        self
+    }
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        self.reason = (!reason.is_empty()).then_some(reason);
+        self
+    }
+    pub fn with(mut self, detail: serde_json::Value) -> Self {
+        self.detail = detail;
+        self
+    }
+    pub fn retained(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+    /// Makes an intent of it: durable before the effect, with an outcome to follow.
+    pub fn intent(mut self) -> Self {
+        self.phase = Phase::Intent;
+        self.outcome = None;
+        self
+    }
+    /// The outcome that ends this intent.
+    pub fn ended(&self, id: RecordId, at: domain::Micros, outcome: RecordOutcome, detail: serde_json::Value) -> Self {
+        Self { id, at, phase: Phase::Outcome, intent: Some(self.id), outcome: Some(outcome), detail, ..self.clone() }
+    }
+}

@@ -1,0 +1,119 @@
+use async_trait::async_trait;
+use domain::{Micros, Result, ids::*, page::Page};
+use serde::{Deserialize, Serialize};
+
+/// A record that is about to be written. The store adds the sequence number and the exact bytes
+/// (canonical JSON, personal part encrypted by person) inside the same transaction as whatever the
+/// record speaks of: if it cannot be written, nothing happens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewRecord {
+    pub id: RecordId,
+    pub at: Micros,
+    pub phase: Phase,
+    /// For an outcome: the intent that it ends.
+    pub intent: Option<RecordId>,
+    /// Dotted name of what is done: `change.submit`, `session.start`, `item.apply`…
+    pub action: String,
+    /// Who; `None` for the console itself.
+    pub actor: Option<Actor>,
+    /// On what, as stable text: `deployment:onprem-1/retail-dev/llama`, `change:<id>`, `registry:<id>`.
+    pub object: String,
+    /// Business unit of the object, for who may read the record; empty for none.
+    pub unit: String,
+    pub environment: String,
+    pub change: Option<ChangeId>,
+    /// Why, in the person's own words, where they were asked.
+    pub reason: Option<String>,
+    pub outcome: Option<RecordOutcome>,
+    /// What else belongs to it: hashes, differences, numbers. Never a secret.
+    pub detail: serde_json::Value,
+    pub retention: Retention,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Written durably before the effect.
+    Intent,
+    /// Written after it.
+    Outcome,
+    /// Something that has no effect outside the database: one record says all.
+    Event,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordOutcome {
+    Success,
+    Failure,
+    Denied,
+    /// The process died between intent and outcome and it could not be found out.
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retention {
+    /// Decisions and their effects.
+    Decision,
+    /// Access: sign-ins, denials, exports.
+    Access,
+    /// The console's own doings.
+    Operation,
+}
+
+/// Who acted. Name, user name and address are the personal part: encrypted by person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    pub person: PersonId,
+    pub account: AccountId,
+    pub name: String,
+    pub username: String,
+    /// Roles held then, by name.
+    pub roles: Vec<String>,
+    /// The session's public id (never its cookie).
+    pub session: Option<String>,
+    pub address: Option<String>,
+    pub acting_for: Option<PersonId>,
+}
+
+/// A record as it is read back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Position in the one order of the log, from 1.
+    pub seq: i64,
+    #[serde(flatten)]
+    pub record: NewRecord,
+    /// SHA-256 of the exact stored bytes.
+    pub hash: Digest,
+}
+
+/// What the audit page filters by; each is indexed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AuditFilter {
+    pub person: Option<PersonId>,
+    /// Exact action, or a prefix that ends in `.`
+    pub action: Option<String>,
+    pub object: Option<String>,
+    pub change: Option<ChangeId>,
+    pub outcome: Option<RecordOutcome>,
+    pub from: Option<Micros>,
+    pub until: Option<Micros>,
+    /// Units that the reader may see (`*` for all); the empty unit is seen only with `*` or when `own` matches.
+    pub units: Vec<String>,
+    /// Records of this person are always theirs to see.
+    pub own: Option<PersonId>,
+}
+
+#[async_trait]
+pub trait AuditStore {
+    /// Appends records on their own, durably, in order.
+    async fn audit_append(&self, records: &[NewRecord]) -> Result<()>;
+    /// Newest first. `after` is a page cursor.
+    async fn audit_list(&self, filter: &AuditFilter, after: Option<&str>, limit: usize) -> Result<Page<Record>>;
+    async fn audit_get(&self, seq: i64) -> Result<Option<Record>>;
+    /// The exact stored bytes of a record.
+    async fn audit_bytes(&self, seq: i64) -> Result<Option<Vec<u8>>>;
+    /// Intents older than `before` that have no outcome.
+    async fn audit_open_intents(&self, before: Micros, limit: usize) -> Result<Vec<Record>>;
+}
