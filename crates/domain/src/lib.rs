@@ -2,18 +2,26 @@
 
 pub mod access;
 pub mod artifact;
+pub mod capacity;
 pub mod change;
 pub mod content;
 pub mod diff;
 pub mod error;
 pub mod finding;
+pub mod form;
 pub mod ids;
+pub mod isvc;
 pub mod observed;
 pub mod page;
 pub mod person;
 pub mod place;
+pub mod preflight;
+pub mod quantity;
+pub mod runtime;
+pub mod sizing;
 pub mod state;
 pub mod time;
+pub mod yaml;
 
 pub use error::{Error, FieldError, Kind, Result};
 pub use time::Micros;

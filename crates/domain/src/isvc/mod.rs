@@ -1,0 +1,297 @@
+//! An InferenceService as KServe v1beta1 defines it, read from plain JSON: what the API server has,
+//! what a person typed, or what a revision holds. Nothing here fails: a field that is absent or of
+//! the wrong type reads as absent, because manifests are drafts before they are right.
+
+mod managed;
+mod parts;
+
+pub use managed::Manager;
+pub(crate) use parts::{env_source, quantity_text};
+pub use parts::{Canary, CanaryStatus, EnvSource, EnvVar, Failure, Format, ModelStatus, Toleration, gpu_resource};
+
+use crate::{observed::Condition, observed::Runtime, quantity::Quantity, time::Micros};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+pub const DEPLOYMENT_MODE: &str = "serving.kserve.io/deploymentMode";
+pub const STOP: &str = "serving.kserve.io/stop";
+pub const AUTOSCALER_CLASS: &str = "serving.kserve.io/autoscalerClass";
+/// The container that KServe fills from the runtime and from `predictor.model`.
+pub const MAIN_CONTAINER: &str = "kserve-container";
+
+/// How KServe runs a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Mode {
+    /// Deployments, Services and HTTPRoutes.
+    Standard,
+    Knative,
+}
+
+impl Mode {
+    /// Reads the annotation's value; the deprecated names are what the webhook rewrites.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "Standard" | "RawDeployment" => Some(Self::Standard),
+            "Knative" | "Serverless" => Some(Self::Knative),
+            _ => None,
+        }
+    }
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "Standard",
+            Self::Knative => "Knative",
+        }
+    }
+}
+
+/// What kind of value this is, for sentences: "a list", "text".
+pub fn kind_of(v: &Value) -> &'static str {
+    match v {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a mapping",
+    }
+}
+
+static NULL: Value = Value::Null;
+
+/// An InferenceService, looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    root: &'a Value,
+}
+
+impl<'a> View<'a> {
+    pub fn new(root: &'a Value) -> Self {
+        Self { root }
+    }
+    pub fn value(&self) -> &'a Value {
+        self.root
+    }
+    /// The value at a JSON pointer, `Null` where there is none.
+    pub fn at(&self, pointer: &str) -> &'a Value {
+        self.root.pointer(pointer).unwrap_or(&NULL)
+    }
+    fn text(&self, pointer: &str) -> Option<&'a str> {
+        self.at(pointer).as_str().filter(|t| !t.is_empty())
+    }
+
+    // --- metadata ---
+
+    pub fn api_version(&self) -> &'a str {
+        self.text("/apiVersion").unwrap_or_default()
+    }
+    pub fn kind(&self) -> &'a str {
+        self.text("/kind").unwrap_or_default()
+    }
+    pub fn name(&self) -> &'a str {
+        self.text("/metadata/name").unwrap_or_default()
+    }
+    pub fn namespace(&self) -> &'a str {
+        self.text("/metadata/namespace").unwrap_or_default()
+    }
+    pub fn uid(&self) -> Option<&'a str> {
+        self.text("/metadata/uid")
+    }
+    pub fn resource_version(&self) -> Option<&'a str> {
+        self.text("/metadata/resourceVersion")
+    }
+    pub fn generation(&self) -> Option<i64> {
+        self.at("/metadata/generation").as_i64()
+    }
+    pub fn created_at(&self) -> Option<Micros> {
+        self.text("/metadata/creationTimestamp").and_then(Micros::parse)
+    }
+    pub fn deleting(&self) -> bool {
+        self.text("/metadata/deletionTimestamp").is_some()
+    }
+    pub fn annotation(&self, key: &str) -> Option<&'a str> {
+        self.at("/metadata/annotations").get(key)?.as_str()
+    }
+    pub fn label(&self, key: &str) -> Option<&'a str> {
+        self.at("/metadata/labels").get(key)?.as_str()
+    }
+    /// `serving.kserve.io/stop: "true"` is written.
+    pub fn stop_wished(&self) -> bool {
+        self.annotation(STOP).is_some_and(|v| v.eq_ignore_ascii_case("true"))
+    }
+    /// What the deployment-mode annotation says, whatever it says.
+    pub fn mode_written(&self) -> Option<&'a str> {
+        self.annotation(DEPLOYMENT_MODE)
+    }
+    /// The mode: as written, else as the status tells, else the cluster's default. `None` where
+    /// nothing is known, or where what is written is no mode.
+    pub fn mode(&self, default: Option<&str>) -> Option<Mode> {
+        match self.mode_written() {
+            Some(written) => Mode::parse(written),
+            None => self.text("/status/deploymentMode").or(default).and_then(Mode::parse),
+        }
+    }
+
+    // --- the predictor ---
+
+    pub fn predictor(&self) -> &'a Value {
+        self.at("/spec/predictor")
+    }
+    pub fn model(&self) -> &'a Value {
+        self.at("/spec/predictor/model")
+    }
+    pub fn has_transformer(&self) -> bool {
+        self.at("/spec/transformer").is_object()
+    }
+    pub fn has_explainer(&self) -> bool {
+        self.at("/spec/explainer").is_object()
+    }
+    pub fn format(&self) -> Option<Format> {
+        parts::format(self.model())
+    }
+    /// The runtime as written.
+    pub fn runtime(&self) -> Option<&'a str> {
+        self.text("/spec/predictor/model/runtime")
+    }
+    /// The runtime that KServe says it used.
+    pub fn runtime_in_use(&self) -> Option<&'a str> {
+        self.text("/status/servingRuntimeName").or_else(|| self.text("/status/clusterServingRuntimeName"))
+    }
+    pub fn protocol(&self) -> Option<&'a str> {
+        self.text("/spec/predictor/model/protocolVersion")
+    }
+    pub fn storage_uri(&self) -> Option<&'a str> {
+        self.text("/spec/predictor/model/storageUri")
+    }
+    /// Every model storage address with the path of its field: of the model, of `storageUris`, of canaries.
+    pub fn storage_uris(&self) -> Vec<(String, &'a str)> {
+        let mut out = parts::storage_uris("spec.predictor", self.predictor());
+        for (i, canary) in self.canaries().iter().enumerate() {
+            out.extend(parts::storage_uris(&format!("spec.canary[{i}].predictor"), canary.predictor));
+        }
+        out
+    }
+    /// The serving image, where the predictor brings its own instead of a runtime's.
+    pub fn image(&self) -> Option<&'a str> {
+        parts::main_container(self.predictor()).map(|(_, c)| c)?.get("image")?.as_str().filter(|i| !i.is_empty())
+    }
+    /// Every image that the manifest itself names, with the path of its field.
+    pub fn images(&self) -> Vec<(String, &'a str)> {
+        let mut out = parts::images("spec.predictor", self.predictor());
+        for part in ["transformer", "explainer"] {
+            out.extend(parts::images(&format!("spec.{part}"), self.at(&format!("/spec/{part}"))));
+        }
+        for (i, canary) in self.canaries().iter().enumerate() {
+            out.extend(parts::images(&format!("spec.canary[{i}].predictor"), canary.predictor));
+        }
+        out
+    }
+    /// Storage address or serving image: what is served.
+    pub fn source(&self) -> &'a str {
+        self.storage_uri().or_else(|| self.image()).unwrap_or_default()
+    }
+    pub fn min_replicas(&self) -> Option<i64> {
+        self.at("/spec/predictor/minReplicas").as_i64()
+    }
+    pub fn max_replicas(&self) -> Option<i64> {
+        self.at("/spec/predictor/maxReplicas").as_i64()
+    }
+    /// The pods that the predictor starts with: `minReplicas`, where absent or 0 in Standard mode one.
+    pub fn replicas_wished(&self, mode: Option<Mode>) -> i64 {
+        match (self.min_replicas(), mode) {
+            (Some(0), Some(Mode::Knative)) => 0,
+            (min, _) => min.unwrap_or(1).max(1),
+        }
+    }
+    /// Container and path that carry arguments, environment and resources: `model`, or the main container.
+    pub fn container(&self) -> Option<(String, &'a Value)> {
+        parts::serving_container("spec.predictor", self.predictor())
+    }
+    pub fn args(&self) -> Vec<&'a str> {
+        let container = self.container().map(|(_, c)| c).unwrap_or(&NULL);
+        container["args"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+    pub fn env(&self) -> Vec<EnvVar<'a>> {
+        parts::env(self.container().map(|(_, c)| c).unwrap_or(&NULL))
+    }
+    pub fn tolerations(&self) -> Vec<Toleration> {
+        parts::tolerations(&self.predictor()["tolerations"])
+    }
+    pub fn node_selector(&self) -> BTreeMap<String, String> {
+        parts::text_map(&self.predictor()["nodeSelector"])
+    }
+    pub fn image_pull_secrets(&self) -> Vec<&'a str> {
+        self.predictor()["imagePullSecrets"].as_array().into_iter().flatten().filter_map(|s| s["name"].as_str()).collect()
+    }
+    /// Secrets that the predictor needs: of environment, pull secrets and volumes, with the path of each.
+    pub fn secrets(&self) -> Vec<(String, &'a str)> {
+        parts::secrets("spec.predictor", self.predictor())
+    }
+    /// What is asked for per pod, as written, summed over the predictor's containers. Where only a
+    /// limit stands, Kubernetes takes it as the request.
+    pub fn requests(&self) -> BTreeMap<String, String> {
+        parts::amounts(self.predictor(), None, true)
+    }
+    pub fn limits(&self) -> BTreeMap<String, String> {
+        parts::amounts(self.predictor(), None, false)
+    }
+    /// What a pod will ask for once KServe has merged the runtime's container with the manifest's.
+    pub fn requests_with(&self, runtime: Option<&Runtime>) -> BTreeMap<String, String> {
+        parts::amounts(self.predictor(), runtime.map(|r| &r.spec), true)
+    }
+    /// As [`Self::requests_with`], for limits.
+    pub fn limits_with(&self, runtime: Option<&Runtime>) -> BTreeMap<String, String> {
+        parts::amounts(self.predictor(), runtime.map(|r| &r.spec), false)
+    }
+    /// Devices per pod by resource name (`nvidia.com/gpu`, `nvidia.com/mig-1g.10gb`, `amd.com/gpu`).
+    pub fn gpus(&self) -> BTreeMap<String, i64> {
+        parts::gpus(&self.requests())
+    }
+    pub fn gpu_count(&self) -> i64 {
+        self.gpus().values().sum()
+    }
+    pub fn canaries(&self) -> Vec<Canary<'a>> {
+        parts::canaries(self.at("/spec/canary"))
+    }
+
+    // --- status ---
+
+    /// `None` where it is behind or gone, which says nothing: never judge completion by it.
+    pub fn observed_generation(&self) -> Option<i64> {
+        self.at("/status/observedGeneration").as_i64()
+    }
+    pub fn conditions(&self) -> Vec<Condition> {
+        parts::conditions(self.at("/status/conditions"))
+    }
+    pub fn condition(&self, kind: &str) -> Option<Condition> {
+        self.conditions().into_iter().find(|c| c.kind == kind)
+    }
+    pub fn model_status(&self) -> Option<ModelStatus> {
+        parts::model_status(self.at("/status/modelStatus"))
+    }
+    pub fn canary_statuses(&self) -> Vec<CanaryStatus> {
+        parts::canary_statuses(self.at("/status/canaryStatuses"))
+    }
+    pub fn url(&self) -> Option<&'a str> {
+        self.text("/status/url")
+    }
+
+    // --- ownership of fields ---
+
+    /// Everyone who has written to the object, latest first.
+    pub fn managers(&self) -> Vec<Manager> {
+        managed::managers(self.root)
+    }
+    /// Who owns the field at this path (`spec.predictor.minReplicas`, `spec.predictor.model.env[A].value`),
+    /// latest first: the owner of the field, of a part of it, or of the nearest atomic parent.
+    pub fn owners(&self, path: &str) -> Vec<Manager> {
+        managed::owners(self.root, path)
+    }
+}
+
+/// The amount of one resource in a pod.
+pub fn amount(requests: &BTreeMap<String, String>, resource: &str) -> Quantity {
+    crate::quantity::amount(requests, resource)
+}
+
+#[cfg(test)]
+mod tests;
