@@ -1,0 +1,622 @@
+//! What is known of the model in an artifact. A field that is `None` means "unknown".
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    card::Card,
+    config_json::ConfigJson,
+    gguf::GgufHeader,
+    image_config::ImageConfig,
+    malformed::clean,
+    packaging::{PackagingFacts, count},
+};
+
+/// A file in an artifact's layers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Its path without a leading slash: `models/config.json`.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl FileEntry {
+    /// A file. The path is taken as it is.
+    pub fn new(path: impl Into<String>, size: u64) -> Self {
+        Self {
+            path: path.into(),
+            size,
+        }
+    }
+
+    /// The part behind the last slash.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
+    /// The part of the name behind the last dot, in lower case.
+    fn extension(&self) -> String {
+        self.name()
+            .rsplit_once('.')
+            .map(|(_, end)| end.to_lowercase())
+            .unwrap_or_default()
+    }
+
+    /// Whether it holds weights or another form of a trained model.
+    pub fn is_model_file(&self) -> bool {
+        matches!(
+            self.extension().as_str(),
+            "safetensors"
+                | "gguf"
+                | "onnx"
+                | "bin"
+                | "pt"
+                | "pth"
+                | "ckpt"
+                | "pkl"
+                | "pickle"
+                | "joblib"
+                | "bst"
+                | "ubj"
+                | "pb"
+                | "plan"
+                | "engine"
+                | "pmml"
+                | "pdmodel"
+                | "pdiparams"
+                | "mar"
+                | "h5"
+                | "keras"
+                | "tflite"
+        ) || matches!(self.name(), "MLmodel" | "model.txt" | "model.json")
+    }
+}
+
+/// The files that are known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FileListing {
+    /// The files, by path.
+    pub entries: Vec<FileEntry>,
+    /// Whether these are all: a layer that is too large or too strange to read leaves gaps.
+    pub complete: bool,
+}
+
+impl FileListing {
+    fn any(&self, wanted: impl Fn(&FileEntry) -> bool) -> bool {
+        self.entries.iter().any(wanted)
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        self.any(|file| file.name() == name)
+    }
+
+    fn has_extension(&self, wanted: &[&str]) -> bool {
+        self.any(|file| wanted.contains(&file.extension().as_str()))
+    }
+}
+
+/// How a model's files are laid out, which decides what can load them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelFormat {
+    /// Hugging Face layout: `config.json` beside weights.
+    HuggingFace,
+    /// safetensors without a `config.json`.
+    Safetensors,
+    /// GGUF.
+    Gguf,
+    /// ONNX.
+    Onnx,
+    /// A Triton model repository.
+    Triton,
+    /// TensorRT engines.
+    TensorRt,
+    /// A TensorFlow saved model.
+    TensorFlow,
+    /// PyTorch files or a TorchServe archive.
+    PyTorch,
+    /// OpenVINO intermediate representation.
+    OpenVino,
+    /// An MLflow model.
+    Mlflow,
+    /// scikit-learn, pickled or by joblib.
+    Sklearn,
+    /// XGBoost.
+    XgBoost,
+    /// LightGBM.
+    LightGbm,
+    /// PMML.
+    Pmml,
+    /// PaddlePaddle.
+    Paddle,
+    /// What a packaging's configuration calls it, where nothing else is known.
+    Other(String),
+}
+
+impl ModelFormat {
+    /// The name for people and for search.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::HuggingFace => "Hugging Face",
+            Self::Safetensors => "safetensors",
+            Self::Gguf => "GGUF",
+            Self::Onnx => "ONNX",
+            Self::Triton => "Triton repository",
+            Self::TensorRt => "TensorRT",
+            Self::TensorFlow => "TensorFlow",
+            Self::PyTorch => "PyTorch",
+            Self::OpenVino => "OpenVINO",
+            Self::Mlflow => "MLflow",
+            Self::Sklearn => "scikit-learn",
+            Self::XgBoost => "XGBoost",
+            Self::LightGbm => "LightGBM",
+            Self::Pmml => "PMML",
+            Self::Paddle => "PaddlePaddle",
+            Self::Other(name) => name,
+        }
+    }
+
+    /// Names under which KServe's runtimes support this format, best first, written exactly as they
+    /// must be (KServe compares them letter by letter). `generates` is whether the model writes
+    /// text, as far as its configuration says.
+    pub fn runtime_formats(&self, generates: Option<bool>) -> Vec<String> {
+        let names: &[&str] = match self {
+            Self::HuggingFace => match generates {
+                Some(true) => &["vLLM", "huggingface"],
+                Some(false) => &["huggingface"],
+                None => &["huggingface", "vLLM"],
+            },
+            Self::Gguf => &["gguf"],
+            Self::Onnx => &["onnx"],
+            Self::Triton => &["triton"],
+            Self::TensorRt => &["tensorrt"],
+            Self::TensorFlow => &["tensorflow"],
+            Self::PyTorch => &["pytorch"],
+            Self::OpenVino => &["openvino"],
+            Self::Mlflow => &["mlflow"],
+            Self::Sklearn => &["sklearn"],
+            Self::XgBoost => &["xgboost"],
+            Self::LightGbm => &["lightgbm"],
+            Self::Pmml => &["pmml"],
+            Self::Paddle => &["paddle"],
+            Self::Safetensors | Self::Other(_) => &[],
+        };
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// The format that a list of files shows.
+    pub fn of_files(files: &FileListing) -> Option<Self> {
+        let ext = |wanted: &[&str]| files.has_extension(wanted);
+        let named = |name: &str| files.has_name(name);
+        Some(match () {
+            () if named("config.pbtxt") => Self::Triton,
+            () if named("MLmodel") => Self::Mlflow,
+            () if ext(&["gguf"]) => Self::Gguf,
+            () if named("config.json") && (ext(&["safetensors"]) || named("pytorch_model.bin")) => {
+                Self::HuggingFace
+            }
+            () if ext(&["safetensors"]) => Self::Safetensors,
+            () if ext(&["onnx"]) => Self::Onnx,
+            () if ext(&["plan", "engine"]) => Self::TensorRt,
+            () if named("saved_model.pb") => Self::TensorFlow,
+            () if ext(&["xml"]) && ext(&["bin"]) => Self::OpenVino,
+            () if ext(&["bst", "ubj"]) => Self::XgBoost,
+            () if ext(&["joblib", "pkl", "pickle"]) => Self::Sklearn,
+            () if ext(&["pmml"]) => Self::Pmml,
+            () if ext(&["pdmodel"]) => Self::Paddle,
+            () if ext(&["pt", "pth", "mar", "bin", "ckpt"]) => Self::PyTorch,
+            () if named("model.txt") => Self::LightGbm,
+            () => return None,
+        })
+    }
+
+    /// The format that a packaging's configuration names.
+    fn of_name(name: &str) -> Self {
+        match name.to_lowercase().as_str() {
+            "gguf" => Self::Gguf,
+            "safetensors" => Self::Safetensors,
+            "huggingface" | "transformers" => Self::HuggingFace,
+            "onnx" => Self::Onnx,
+            "tensorrt" => Self::TensorRt,
+            "tensorflow" | "tf" => Self::TensorFlow,
+            "pytorch" | "torch" | "pt" | "pth" => Self::PyTorch,
+            "openvino" => Self::OpenVino,
+            "mlflow" => Self::Mlflow,
+            "sklearn" | "scikit-learn" | "joblib" | "pkl" => Self::Sklearn,
+            "xgboost" => Self::XgBoost,
+            "lightgbm" => Self::LightGbm,
+            "pmml" => Self::Pmml,
+            "paddle" => Self::Paddle,
+            _ => Self::Other(clean(name, 50).unwrap_or_else(|| "unknown".into())),
+        }
+    }
+}
+
+/// Tensors of one type.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DtypeTotal {
+    /// How many.
+    pub tensors: u64,
+    /// Their elements.
+    pub elements: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Tensors by type, summed over the files whose headers were read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TensorSummary {
+    /// Totals by type, as the file names it: `BF16`, `Q4_K`.
+    pub by_dtype: BTreeMap<String, DtypeTotal>,
+    /// Whether every tensor of every weight file was counted.
+    pub complete: bool,
+}
+
+impl TensorSummary {
+    /// All bytes.
+    pub fn bytes(&self) -> u64 {
+        self.by_dtype
+            .values()
+            .fold(0, |sum, t| sum.saturating_add(t.bytes))
+    }
+
+    /// All elements.
+    pub fn elements(&self) -> u64 {
+        self.by_dtype
+            .values()
+            .fold(0, |sum, t| sum.saturating_add(t.elements))
+    }
+
+    /// The type that takes most bytes.
+    pub fn main_dtype(&self) -> Option<&str> {
+        self.by_dtype
+            .iter()
+            .max_by_key(|(_, t)| t.bytes)
+            .map(|(dtype, _)| dtype.as_str())
+    }
+
+    /// Adds another file's tensors.
+    pub fn merge(&mut self, other: &Self) {
+        for (dtype, more) in &other.by_dtype {
+            let total = self.by_dtype.entry(dtype.clone()).or_default();
+            total.tensors = total.tensors.saturating_add(more.tensors);
+            total.elements = total.elements.saturating_add(more.elements);
+            total.bytes = total.bytes.saturating_add(more.bytes);
+        }
+        self.complete &= other.complete;
+    }
+}
+
+/// Everything that was read about a model, to be put together by [`ModelFacts::assemble`].
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The files of the layers.
+    pub files: FileListing,
+    /// `config.json`.
+    pub config: Option<ConfigJson>,
+    /// Sum over the safetensors headers.
+    pub safetensors: Option<TensorSummary>,
+    /// The first GGUF header.
+    pub gguf: Option<GgufHeader>,
+    /// The packaging's configuration.
+    pub packaging: Option<PackagingFacts>,
+    /// The model card.
+    pub card: Option<Card>,
+    /// The image's configuration.
+    pub image: Option<ImageConfig>,
+    /// The manifest's annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What is known of a model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelFacts {
+    /// The name that the artifact gives the model.
+    pub name: Option<String>,
+    /// The version that its author gives it.
+    pub version: Option<String>,
+    /// How its files are laid out.
+    pub format: Option<ModelFormat>,
+    /// KServe's names of formats that can load it, best first.
+    pub runtime_formats: Vec<String>,
+    /// What it does, as Hugging Face names tasks: `text-generation`.
+    pub task: Option<String>,
+    /// Number of parameters.
+    pub parameters: Option<u64>,
+    /// Quantisation for people: `AWQ 4-bit`, `Q4_K_M`; `none` where the weights are known to be whole.
+    pub quantisation: Option<String>,
+    /// Type of most of the weights: `BF16`.
+    pub dtype: Option<String>,
+    /// Longest sequence, in tokens.
+    pub context_length: Option<u64>,
+    /// Licence identifier: `apache-2.0`.
+    pub licence: Option<String>,
+    /// Paths of licence texts.
+    pub licence_files: Vec<String>,
+    /// The model's class or architecture: `LlamaForCausalLM`, `llama`.
+    pub architecture: Option<String>,
+    /// Languages, as ISO codes.
+    pub languages: Vec<String>,
+    /// Models that it was made from.
+    pub base_models: Vec<String>,
+    /// Bytes of the model's files; of the layers where the files are unknown.
+    pub size_bytes: Option<u64>,
+    /// Tensors by type.
+    pub tensors: Option<TensorSummary>,
+    /// What sizing needs of `config.json`.
+    pub config: Option<ConfigJson>,
+    /// The server in a serving image: `vLLM`.
+    pub server: Option<String>,
+    /// The files that are known.
+    pub files: FileListing,
+}
+
+impl ModelFacts {
+    /// Puts together what was read. Where sources disagree, the one nearest to the weights wins:
+    /// file headers, then `config.json`, then the packaging's configuration, then the card.
+    pub fn assemble(sources: Sources) -> Self {
+        let Sources {
+            files,
+            config,
+            safetensors,
+            gguf,
+            packaging,
+            card,
+            image,
+            annotations,
+        } = sources;
+        let packaging = packaging.unwrap_or_default();
+        let card_meta = card.map(|c| c.meta).unwrap_or_default();
+        let gguf = gguf.as_ref();
+        let of_config = |get: fn(&ConfigJson) -> Option<u64>| config.as_ref().and_then(get);
+
+        let by_name = packaging.format.as_deref().map(ModelFormat::of_name);
+        let format = match (ModelFormat::of_files(&files), by_name) {
+            (Some(ModelFormat::Safetensors), _) if config.is_some() => {
+                Some(ModelFormat::HuggingFace)
+            }
+            (Some(found), _) => Some(found),
+            (None, Some(ModelFormat::Safetensors)) if config.is_some() => {
+                Some(ModelFormat::HuggingFace)
+            }
+            (None, named) => named.or_else(|| gguf.map(|_| ModelFormat::Gguf)),
+        };
+        let generates = config.as_ref().and_then(ConfigJson::generates);
+        let tensors = safetensors.or_else(|| gguf.map(|g| g.tensors.clone()));
+        let quantisation = gguf
+            .and_then(|g| g.quantisation().map(str::to_owned))
+            .or_else(|| {
+                config
+                    .as_ref()
+                    .and_then(|c| c.quantization.as_ref())
+                    .map(|q| q.label())
+            })
+            .or_else(|| packaging.quantisation.clone())
+            .or_else(|| {
+                let main = tensors
+                    .as_ref()
+                    .filter(|t| t.complete)
+                    .and_then(TensorSummary::main_dtype)?;
+                match main {
+                    "F32" | "F16" | "BF16" | "F64" => Some("none".to_owned()),
+                    "F8_E4M3" | "F8_E5M2" => Some("FP8".to_owned()),
+                    _ => None,
+                }
+            });
+        let parameters = parameters(tensors.as_ref(), quantisation.as_deref())
+            .or_else(|| {
+                gguf.and_then(|g| {
+                    g.number("general.parameter_count")
+                        .or_else(|| g.size_label().and_then(count))
+                })
+            })
+            .or(packaging.parameters);
+        let model_bytes = files
+            .entries
+            .iter()
+            .filter(|f| f.is_model_file())
+            .map(|f| f.size)
+            .reduce(u64::saturating_add);
+
+        Self {
+            name: packaging
+                .name
+                .or_else(|| gguf.and_then(|g| g.name().map(str::to_owned)))
+                .or(card_meta.model_name)
+                .or_else(|| {
+                    annotations
+                        .get("org.opencontainers.image.title")
+                        .and_then(|t| clean(t, 200))
+                }),
+            version: packaging.version.or_else(|| {
+                annotations
+                    .get("org.opencontainers.image.version")
+                    .and_then(|t| clean(t, 100))
+            }),
+            runtime_formats: format
+                .as_ref()
+                .map(|f| f.runtime_formats(generates))
+                .unwrap_or_default(),
+            format,
+            task: card_meta
+                .pipeline_tag
+                .or_else(|| {
+                    config
+                        .as_ref()
+                        .and_then(ConfigJson::task)
+                        .map(str::to_owned)
+                })
+                .or_else(|| gguf.map(|_| "text-generation".to_owned())),
+            parameters,
+            quantisation,
+            dtype: tensors
+                .as_ref()
+                .and_then(TensorSummary::main_dtype)
+                .map(str::to_owned)
+                .or_else(|| config.as_ref().and_then(|c| c.dtype.clone()))
+                .or(packaging.precision),
+            context_length: gguf
+                .and_then(|g| g.of_architecture("context_length"))
+                .or_else(|| of_config(|c| c.max_position_embeddings))
+                .or(packaging.context_length),
+            licence: licence(&card_meta.licence, &card_meta.licence_name)
+                .or_else(|| packaging.licences.first().map(|l| l.to_lowercase()))
+                .or_else(|| gguf.and_then(|g| g.licence().map(str::to_lowercase)))
+                .or_else(|| {
+                    annotations
+                        .get("org.opencontainers.image.licenses")
+                        .and_then(|l| clean(l, 100))
+                        .map(|l| l.to_lowercase())
+                }),
+            licence_files: licence_files(&files),
+            architecture: config
+                .as_ref()
+                .and_then(|c| {
+                    c.architectures
+                        .first()
+                        .cloned()
+                        .or_else(|| c.model_type.clone())
+                })
+                .or_else(|| gguf.and_then(|g| g.architecture().map(str::to_owned)))
+                .or(packaging.architecture),
+            languages: card_meta.languages,
+            base_models: card_meta.base_models,
+            size_bytes: model_bytes,
+            tensors,
+            config,
+            server: image
+                .as_ref()
+                .and_then(ImageConfig::serving_hint)
+                .map(|hint| hint.server),
+            files,
+        }
+    }
+}
+
+/// The number of parameters, where the tensors show it. Packed weights (4-bit values in 32-bit
+/// integers) hide it, so quantised tensors count only where a format stores element by element.
+fn parameters(tensors: Option<&TensorSummary>, quantisation: Option<&str>) -> Option<u64> {
+    let tensors = tensors.filter(|t| t.complete)?;
+    let packed = tensors
+        .by_dtype
+        .keys()
+        .any(|dtype| matches!(dtype.as_str(), "I32" | "U8" | "I64" | "U32"));
+    let whole = quantisation
+        .is_none_or(|q| matches!(q, "none" | "FP8") || q.starts_with('Q') || q.starts_with("IQ"));
+    let elements = tensors.elements();
+    ((whole || !packed) && elements > 0).then_some(elements)
+}
+
+fn licence(identifier: &Option<String>, name: &Option<String>) -> Option<String> {
+    match (identifier.as_deref(), name) {
+        (Some("other"), Some(name)) => Some(name.to_lowercase()),
+        (identifier, _) => identifier.map(str::to_owned),
+    }
+}
+
+/// Paths of the files that hold licence texts.
+fn licence_files(files: &FileListing) -> Vec<String> {
+    files
+        .entries
+        .iter()
+        .filter(|file| {
+            let name = file.name().to_lowercase();
+            ["license", "licence", "notice", "use_policy", "copying"]
+                .iter()
+                .any(|stem| name.starts_with(stem))
+        })
+        .map(|file| file.path.clone())
+        .take(20)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::safetensors::parse_header;
+
+    fn files(paths: &[&str]) -> FileListing {
+        FileListing {
+            entries: paths.iter().map(|p| FileEntry::new(*p, 100)).collect(),
+            complete: true,
+        }
+    }
+
+    #[test]
+    fn files_show_the_format() {
+        for (paths, format) in [
+            (
+                &["models/config.json", "models/model.safetensors"][..],
+                Some(ModelFormat::HuggingFace),
+            ),
+            (
+                &["models/x.gguf", "models/config.json"],
+                Some(ModelFormat::Gguf),
+            ),
+            (
+                &["models/1/model.onnx", "models/config.pbtxt"],
+                Some(ModelFormat::Triton),
+            ),
+            (&["models/model.onnx"], Some(ModelFormat::Onnx)),
+            (&["models/model.joblib"], Some(ModelFormat::Sklearn)),
+            (&["models/model.bst"], Some(ModelFormat::XgBoost)),
+            (
+                &["models/model.xml", "models/model.bin"],
+                Some(ModelFormat::OpenVino),
+            ),
+            (&["bin/sh"], None),
+        ] {
+            assert_eq!(ModelFormat::of_files(&files(paths)), format, "{paths:?}");
+        }
+    }
+
+    #[test]
+    fn the_source_nearest_to_the_weights_wins() {
+        let header = br#"{"w":{"dtype":"BF16","shape":[1000],"data_offsets":[0,2000]}}"#;
+        let facts = ModelFacts::assemble(Sources {
+            files: files(&["models/config.json", "models/model.safetensors", "models/LICENSE"]),
+            config: Some(ConfigJson::parse(br#"{"architectures":["LlamaForCausalLM"],"max_position_embeddings":4096,"torch_dtype":"float16"}"#).unwrap()),
+            safetensors: Some(parse_header(header, None).unwrap()),
+            card: Some(Card::parse(b"---\nlicense: other\nlicense_name: Llama3\nlanguage: en\n---\n")),
+            packaging: Some(PackagingFacts { parameters: Some(7), ..PackagingFacts::default() }),
+            ..Sources::default()
+        });
+        assert_eq!(facts.parameters, Some(1000));
+        assert_eq!(facts.dtype.as_deref(), Some("BF16"));
+        assert_eq!(facts.quantisation.as_deref(), Some("none"));
+        assert_eq!(facts.licence.as_deref(), Some("llama3"));
+        assert_eq!(facts.context_length, Some(4096));
+        assert_eq!(facts.task.as_deref(), Some("text-generation"));
+        assert_eq!(facts.runtime_formats, ["vLLM", "huggingface"]);
+        assert_eq!(facts.licence_files, ["models/LICENSE"]);
+        assert_eq!(facts.size_bytes, Some(100));
+    }
+
+    #[test]
+    fn packed_weights_do_not_show_the_number_of_parameters() {
+        let header = br#"{"w":{"dtype":"I32","shape":[1000],"data_offsets":[0,4000]}}"#;
+        let facts = ModelFacts::assemble(Sources {
+            config: Some(
+                ConfigJson::parse(br#"{"quantization_config":{"quant_method":"awq","bits":4}}"#)
+                    .unwrap(),
+            ),
+            safetensors: Some(parse_header(header, None).unwrap()),
+            ..Sources::default()
+        });
+        assert_eq!(facts.parameters, None);
+        assert_eq!(facts.quantisation.as_deref(), Some("AWQ 4-bit"));
+    }
+
+    #[test]
+    fn nothing_known_is_all_unknown() {
+        assert_eq!(
+            ModelFacts::assemble(Sources::default()),
+            ModelFacts::default()
+        );
+    }
+}
