@@ -1,7 +1,9 @@
 //! Authorisation: one question, answered by the Cedar policy in `policy.cedar`.
 
 use crate::Caller;
-use cedar_policy::{Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicySet, Request};
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicySet, Request,
+};
 use domain::{
     Error, Result,
     access::{Role, Scope},
@@ -75,7 +77,10 @@ impl Policy {
                 }
             }
         }
-        Ok(Self { allowed, version: Digest::of(POLICY.as_bytes()) })
+        Ok(Self {
+            allowed,
+            version: Digest::of(POLICY.as_bytes()),
+        })
     }
 
     /// Digest of the policy's text; recorded with each decision.
@@ -84,12 +89,17 @@ impl Policy {
     }
 
     pub fn role_may(&self, role: Role, action: Action) -> bool {
-        self.allowed.get(&action).is_some_and(|roles| roles.contains(&role))
+        self.allowed
+            .get(&action)
+            .is_some_and(|roles| roles.contains(&role))
     }
 
     /// May the caller do this in this place?
     pub fn may(&self, caller: &Caller, action: Action, scope: &Scope) -> bool {
-        caller.grants.iter().any(|g| self.role_may(g.role, action) && g.covers(scope))
+        caller
+            .grants
+            .iter()
+            .any(|g| self.role_may(g.role, action) && g.covers(scope))
     }
 
     /// May the caller do this anywhere?
@@ -141,7 +151,11 @@ mod tests {
         let table: String = Action::ALL
             .iter()
             .map(|a| {
-                let roles: Vec<_> = Role::ALL.iter().filter(|r| policy.role_may(**r, *a)).map(|r| r.name()).collect();
+                let roles: Vec<_> = Role::ALL
+                    .iter()
+                    .filter(|r| policy.role_may(**r, *a))
+                    .map(|r| r.name())
+                    .collect();
                 format!("{}: {}\n", a.name(), roles.join(", "))
             })
             .collect();

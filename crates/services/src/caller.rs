@@ -31,7 +31,12 @@ pub struct Caller {
 impl Caller {
     /// Roles held in this place.
     pub fn roles_in(&self, scope: &Scope) -> Vec<Role> {
-        let mut roles: Vec<Role> = self.grants.iter().filter(|g| g.covers(scope)).map(|g| g.role).collect();
+        let mut roles: Vec<Role> = self
+            .grants
+            .iter()
+            .filter(|g| g.covers(scope))
+            .map(|g| g.role)
+            .collect();
         roles.sort();
         roles.dedup();
         roles
@@ -47,8 +52,12 @@ impl Caller {
 
     /// Where grants with one of these roles hold, as (units, environments) patterns for filters.
     pub fn scopes_of(&self, may: impl Fn(Role) -> bool) -> Vec<(Vec<String>, Vec<String>)> {
-        let mut scopes: Vec<_> =
-            self.grants.iter().filter(|g| may(g.role)).map(|g| (g.units.clone(), g.environments.clone())).collect();
+        let mut scopes: Vec<_> = self
+            .grants
+            .iter()
+            .filter(|g| may(g.role))
+            .map(|g| (g.units.clone(), g.environments.clone()))
+            .collect();
         scopes.sort();
         scopes.dedup();
         scopes
@@ -61,7 +70,11 @@ impl Caller {
             account: self.account,
             name: self.name.clone(),
             username: self.username.clone(),
-            roles: self.roles().into_iter().map(|r| r.name().to_owned()).collect(),
+            roles: self
+                .roles()
+                .into_iter()
+                .map(|r| r.name().to_owned())
+                .collect(),
             session: self.session.clone(),
             address: self.address.clone(),
             acting_for: None,
@@ -84,6 +97,10 @@ pub fn grants_of(rules: &[GroupGrant], groups: &[String]) -> Vec<Grant> {
     rules
         .iter()
         .filter(|r| groups.contains(&r.group))
-        .map(|r| Grant { role: r.role, units: r.units.clone(), environments: r.environments.clone() })
+        .map(|r| Grant {
+            role: r.role,
+            units: r.units.clone(),
+            environments: r.environments.clone(),
+        })
         .collect()
 }

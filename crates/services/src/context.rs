@@ -54,16 +54,27 @@ pub struct Ctx {
     pub settings: Arc<Settings>,
     /// Seals secrets at rest.
     pub vault: Arc<crate::vault::Vault>,
+    /// Called at each boundary between decided and applied with its name; tests kill the process there.
+    pub boundary: fn(&'static str),
 }
 
 impl Ctx {
     /// Digest of everything that decides who must approve what: policy and approval rules.
     pub fn policy_version(&self) -> Digest {
-        Digest::of(&domain::content::canonical(&(self.policy.version(), &self.settings.approvals, &self.settings.grants)))
+        Digest::of(&domain::content::canonical(&(
+            self.policy.version(),
+            &self.settings.approvals,
+            &self.settings.grants,
+        )))
     }
 
     /// A record of something that happens inside the database only.
-    pub fn event(&self, caller: Option<&Caller>, action: &str, object: impl Into<String>) -> NewRecord {
+    pub fn event(
+        &self,
+        caller: Option<&Caller>,
+        action: &str,
+        object: impl Into<String>,
+    ) -> NewRecord {
         NewRecord {
             id: RecordId(self.entropy.uuid()),
             at: self.clock.now(),
@@ -83,7 +94,13 @@ impl Ctx {
     }
 
     /// Refuses, and records that it was refused. What may not even be viewed is "not found".
-    pub async fn require(&self, caller: &Caller, action: Action, scope: &Scope, object: &str) -> Result<()> {
+    pub async fn require(
+        &self,
+        caller: &Caller,
+        action: Action,
+        scope: &Scope,
+        object: &str,
+    ) -> Result<()> {
         if self.policy.may(caller, action, scope) {
             return Ok(());
         }
@@ -91,24 +108,47 @@ impl Ctx {
     }
 
     /// As [`Ctx::require`], for what is not in a place.
-    pub async fn require_anywhere(&self, caller: &Caller, action: Action, object: &str) -> Result<()> {
+    pub async fn require_anywhere(
+        &self,
+        caller: &Caller,
+        action: Action,
+        object: &str,
+    ) -> Result<()> {
         if self.policy.may_anywhere(caller, action) {
             return Ok(());
         }
-        self.deny(caller, action, &Scope { unit: String::new(), environment: String::new() }, object).await
+        self.deny(
+            caller,
+            action,
+            &Scope {
+                unit: String::new(),
+                environment: String::new(),
+            },
+            object,
+        )
+        .await
     }
 
-    async fn deny(&self, caller: &Caller, action: Action, scope: &Scope, object: &str) -> Result<()> {
+    async fn deny(
+        &self,
+        caller: &Caller,
+        action: Action,
+        scope: &Scope,
+        object: &str,
+    ) -> Result<()> {
         let record = NewRecord {
             outcome: Some(RecordOutcome::Denied),
             retention: Retention::Access,
-            ..self.event(Some(caller), &format!("denied.{}", action.name()), object).place(scope)
+            ..self
+                .event(Some(caller), &format!("denied.{}", action.name()), object)
+                .place(scope)
         };
         self.store.audit_append(&[record]).await?;
         let views = matches!(action, Action::ViewDeployment | Action::ViewChange);
         Err(if views {
-            Error::not_found("there is nothing here that you may see")
-                .remedy("Check the address; if a colleague sent it, ask for a role in that business unit.")
+            Error::not_found("there is nothing here that you may see").remedy(
+                "Check the address; if a colleague sent it, ask for a role in that business unit.",
+            )
         } else {
             Error::forbidden(format!("your roles do not include “{}” here", action.name().replace('-', " ")))
                 .remedy("Ask whoever manages groups at your OpenID provider; the configuration maps groups to roles.")
@@ -116,38 +156,69 @@ impl Ctx {
     }
 }
 
-impl NewRecord {
-    pub fn place(mut self, scope: &Scope) -> Self {
+/// Fills a record in, step by step.
+pub(crate) trait Recording: Sized {
+    fn place(self, scope: &Scope) -> Self;
+    fn of_change(self, change: ChangeId) -> Self;
+    fn because(self, reason: impl Into<String>) -> Self;
+    fn with(self, detail: serde_json::Value) -> Self;
+    fn retained(self, retention: Retention) -> Self;
+    /// Makes an intent of it: durable before the effect, with an outcome to follow.
+    fn as_intent(self) -> Self;
+    /// The outcome that ends this intent.
+    fn ended(
+        &self,
+        id: RecordId,
+        at: domain::Micros,
+        outcome: RecordOutcome,
+        detail: serde_json::Value,
+    ) -> Self;
+}
+
+impl Recording for NewRecord {
+    fn place(mut self, scope: &Scope) -> Self {
         self.unit = scope.unit.clone();
         self.environment = scope.environment.clone();
         self
     }
-    pub fn of_change(mut self, change: ChangeId) -> Self {
+    fn of_change(mut self, change: ChangeId) -> Self {
         self.change = Some(change);
         self.retention = Retention::Decision;
         self
     }
-    pub fn because(mut self, reason: impl Into<String>) -> Self {
+    fn because(mut self, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         self.reason = (!reason.is_empty()).then_some(reason);
         self
     }
-    pub fn with(mut self, detail: serde_json::Value) -> Self {
+    fn with(mut self, detail: serde_json::Value) -> Self {
         self.detail = detail;
         self
     }
-    pub fn retained(mut self, retention: Retention) -> Self {
+    fn retained(mut self, retention: Retention) -> Self {
         self.retention = retention;
         self
     }
-    /// Makes an intent of it: durable before the effect, with an outcome to follow.
-    pub fn intent(mut self) -> Self {
+    fn as_intent(mut self) -> Self {
         self.phase = Phase::Intent;
         self.outcome = None;
         self
     }
-    /// The outcome that ends this intent.
-    pub fn ended(&self, id: RecordId, at: domain::Micros, outcome: RecordOutcome, detail: serde_json::Value) -> Self {
-        Self { id, at, phase: Phase::Outcome, intent: Some(self.id), outcome: Some(outcome), detail, ..self.clone() }
+    fn ended(
+        &self,
+        id: RecordId,
+        at: domain::Micros,
+        outcome: RecordOutcome,
+        detail: serde_json::Value,
+    ) -> Self {
+        Self {
+            id,
+            at,
+            phase: Phase::Outcome,
+            intent: Some(self.id),
+            outcome: Some(outcome),
+            detail,
+            ..self.clone()
+        }
     }
 }

@@ -26,7 +26,12 @@ pub trait AuditStore {
     /// Appends records on their own, durably, in order.
     async fn audit_append(&self, records: &[NewRecord]) -> Result<()>;
     /// Newest first. `after` is a page cursor.
-    async fn audit_list(&self, filter: &AuditFilter, after: Option<&str>, limit: usize) -> Result<Page<Record>>;
+    async fn audit_list(
+        &self,
+        filter: &AuditFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Record>>;
     async fn audit_get(&self, seq: i64) -> Result<Option<Record>>;
     /// The exact stored bytes of a record.
     async fn audit_bytes(&self, seq: i64) -> Result<Option<Vec<u8>>>;

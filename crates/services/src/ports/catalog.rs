@@ -1,6 +1,11 @@
 use super::NewRecord;
 use async_trait::async_trait;
-use domain::{Micros, Result, artifact::{ArtifactKind, ModelFacts, ScanFact, SignatureFact, PickleFact}, ids::*, page::Page};
+use domain::{
+    Micros, Result,
+    artifact::{ArtifactKind, ModelFacts, PickleFact, ScanFact, SignatureFact},
+    ids::*,
+    page::Page,
+};
 use serde::{Deserialize, Serialize};
 
 /// A registry that the catalogue reads.
@@ -171,23 +176,60 @@ pub trait CatalogStore {
     async fn registries(&self) -> Result<Vec<RegistryRow>>;
     async fn registry(&self, id: RegistryId) -> Result<Option<RegistryRow>>;
     /// Inserts or replaces by name; file-sourced rows are kept in step with the file at start.
-    async fn registry_put(&self, row: &RegistryRow, expected_version: Option<i64>, audit: &[NewRecord]) -> Result<()>;
+    async fn registry_put(
+        &self,
+        row: &RegistryRow,
+        expected_version: Option<i64>,
+        audit: &[NewRecord],
+    ) -> Result<()>;
     async fn registry_delete(&self, id: RegistryId, audit: &[NewRecord]) -> Result<()>;
     async fn registry_status(&self, id: RegistryId, status: &SyncStatus) -> Result<()>;
     /// Takes the sync of this registry for one worker; `false` when another runs.
-    async fn registry_sync_lease(&self, id: RegistryId, worker: &str, now: Micros, until: Micros) -> Result<bool>;
+    async fn registry_sync_lease(
+        &self,
+        id: RegistryId,
+        worker: &str,
+        now: Micros,
+        until: Micros,
+    ) -> Result<bool>;
     /// Writes one version, its tags and facts; moves tags. One transaction.
-    async fn version_put(&self, found: &FoundVersion, new_model: ModelId, new_version: VersionId) -> Result<VersionId>;
+    async fn version_put(
+        &self,
+        found: &FoundVersion,
+        new_model: ModelId,
+        new_version: VersionId,
+    ) -> Result<VersionId>;
     /// Known digests of a repository, to skip what has been inspected since `fresh_after`.
-    async fn version_known(&self, registry: RegistryId, repository: &str, fresh_after: Micros) -> Result<Vec<Digest>>;
+    async fn version_known(
+        &self,
+        registry: RegistryId,
+        repository: &str,
+        fresh_after: Micros,
+    ) -> Result<Vec<Digest>>;
     /// Marks tags and versions of a repository that a complete listing no longer had. Never called
     /// after an incomplete or failed listing: absence of an answer is no answer.
-    async fn version_mark_gone(&self, registry: RegistryId, repository: &str, present: &[(String, Digest)], at: Micros) -> Result<u64>;
-    async fn model_list(&self, filter: &CatalogFilter, after: Option<&str>, limit: usize) -> Result<Page<ModelRow>>;
+    async fn version_mark_gone(
+        &self,
+        registry: RegistryId,
+        repository: &str,
+        present: &[(String, Digest)],
+        at: Micros,
+    ) -> Result<u64>;
+    async fn model_list(
+        &self,
+        filter: &CatalogFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<ModelRow>>;
     async fn model_facets(&self, filter: &CatalogFilter) -> Result<Facets>;
     async fn model(&self, id: ModelId) -> Result<Option<ModelRow>>;
     /// Newest first.
-    async fn versions(&self, model: ModelId, after: Option<&str>, limit: usize) -> Result<Page<VersionRow>>;
+    async fn versions(
+        &self,
+        model: ModelId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<VersionRow>>;
     async fn version(&self, id: VersionId) -> Result<Option<(ModelRow, VersionRow)>>;
     async fn version_card(&self, id: VersionId) -> Result<Option<String>>;
     /// Versions with this digest, in any repository.

@@ -31,6 +31,9 @@ pub struct ChangeFilter {
     /// Text in name, namespace or purpose.
     pub text: Option<String>,
     pub oldest_first: bool,
+    /// Rows name who had them open since then; `None`: nobody is named.
+    #[serde(default)]
+    pub open_since: Option<Micros>,
 }
 
 /// What a person did to a change, all or nothing.
@@ -48,10 +51,24 @@ pub struct Transition {
 pub trait ChangeStore {
     /// A new change with its first revision and items, in `change.state` (waiting, or queued where no
     /// approval is needed, then with a job for each item).
-    async fn change_create(&self, change: &Change, revision: &Revision, items: &[Item], jobs: &[super::NewJob], audit: &[NewRecord]) -> Result<()>;
+    async fn change_create(
+        &self,
+        change: &Change,
+        revision: &Revision,
+        items: &[Item],
+        jobs: &[super::NewJob],
+        audit: &[NewRecord],
+    ) -> Result<()>;
     /// A further revision: becomes current, decisions on earlier ones are voided, earlier items are
     /// superseded, the state goes back to waiting. Only from waiting or held.
-    async fn change_revise(&self, expected_version: i64, change: &Change, revision: &Revision, items: &[Item], audit: &[NewRecord]) -> Result<()>;
+    async fn change_revise(
+        &self,
+        expected_version: i64,
+        change: &Change,
+        revision: &Revision,
+        items: &[Item],
+        audit: &[NewRecord],
+    ) -> Result<()>;
     async fn change_get(&self, id: ChangeId) -> Result<Option<Change>>;
     async fn revision_get(&self, id: RevisionId) -> Result<Option<Revision>>;
     /// Oldest first.
@@ -60,30 +77,70 @@ pub trait ChangeStore {
     async fn decisions(&self, change: ChangeId) -> Result<Vec<Decision>>;
     async fn items(&self, change: ChangeId) -> Result<Vec<Item>>;
     async fn item_get(&self, id: ItemId) -> Result<Option<Item>>;
-    async fn change_list(&self, filter: &ChangeFilter, after: Option<&str>, limit: usize) -> Result<Page<ChangeRow>>;
+    async fn change_list(
+        &self,
+        filter: &ChangeFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<ChangeRow>>;
     /// How many, up to `cap`.
     async fn change_count(&self, filter: &ChangeFilter, cap: usize) -> Result<usize>;
     /// Writes a decision and moves the change, in one transaction, if nobody was faster.
-    async fn decide(&self, decision: &Decision, transition: Option<&Transition>, expected_version: i64, audit: &[NewRecord]) -> Result<()>;
+    async fn decide(
+        &self,
+        decision: &Decision,
+        transition: Option<&Transition>,
+        expected_version: i64,
+        audit: &[NewRecord],
+    ) -> Result<()>;
     /// Takes a decision back before it takes effect; the change waits again.
-    async fn undo_decision(&self, decision: DecisionId, now: Micros, expected_version: i64, audit: &[NewRecord]) -> Result<()>;
+    async fn undo_decision(
+        &self,
+        decision: DecisionId,
+        now: Micros,
+        expected_version: i64,
+        audit: &[NewRecord],
+    ) -> Result<()>;
     /// Held changes whose hold is over at `now`.
     async fn holds_over(&self, now: Micros, limit: usize) -> Result<Vec<ChangeId>>;
     /// Waiting changes whose time is over.
     async fn waiting_over(&self, now: Micros, limit: usize) -> Result<Vec<ChangeId>>;
     /// Moves the change and, when it becomes queued, makes the jobs.
-    async fn transition(&self, transition: &Transition, jobs: &[super::NewJob], audit: &[NewRecord]) -> Result<()>;
+    async fn transition(
+        &self,
+        transition: &Transition,
+        jobs: &[super::NewJob],
+        audit: &[NewRecord],
+    ) -> Result<()>;
     /// Writes an item's state (and, when `change_to` is given, the change's) under the job's fence:
     /// `Conflict` when another worker has taken over.
-    async fn item_update(&self, item: &Item, fence: &super::Fence, change_to: Option<&Transition>, audit: &[NewRecord]) -> Result<()>;
+    async fn item_update(
+        &self,
+        item: &Item,
+        fence: &super::Fence,
+        change_to: Option<&Transition>,
+        audit: &[NewRecord],
+    ) -> Result<()>;
     /// The newest applied revision of a deployment, with its change: what is approved to run there.
     async fn approved(&self, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>>;
     /// Approved content hashes of many deployments of a cluster at once, for lists.
-    async fn approved_hashes(&self, keys: &[DeploymentKey]) -> Result<std::collections::BTreeMap<DeploymentKey, Digest>>;
+    async fn approved_hashes(
+        &self,
+        keys: &[DeploymentKey],
+    ) -> Result<std::collections::BTreeMap<DeploymentKey, Digest>>;
     /// Applied revisions of a deployment, newest first (what can be rolled back to).
-    async fn applied_revisions(&self, key: &DeploymentKey, after: Option<&str>, limit: usize) -> Result<Page<(Change, Revision, Item)>>;
+    async fn applied_revisions(
+        &self,
+        key: &DeploymentKey,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<(Change, Revision, Item)>>;
     /// The newest revision of this deployment that this person approved.
-    async fn last_approved_by(&self, key: &DeploymentKey, person: PersonId) -> Result<Option<Revision>>;
+    async fn last_approved_by(
+        &self,
+        key: &DeploymentKey,
+        person: PersonId,
+    ) -> Result<Option<Revision>>;
     /// "I have this page open": kept for a minute.
     async fn presence_put(&self, change: ChangeId, person: PersonId, now: Micros) -> Result<()>;
     async fn presence(&self, change: ChangeId, now: Micros) -> Result<Vec<(PersonId, Micros)>>;

@@ -1,5 +1,7 @@
 use async_trait::async_trait;
-use domain::{Micros, Result, finding::Finding, observed::*, person::ClusterIdentity, place::DeploymentKey};
+use domain::{
+    Micros, Result, finding::Finding, observed::*, person::ClusterIdentity, place::DeploymentKey,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -8,9 +10,15 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
     /// A webhook, the schema or the API server says no; findings stand beside the fields they concern.
-    Rejected { findings: Vec<Finding>, message: String },
+    Rejected {
+        findings: Vec<Finding>,
+        message: String,
+    },
     /// Another field manager owns a field that differs: who, and which fields.
-    Conflict { managers: Vec<(String, String)>, message: String },
+    Conflict {
+        managers: Vec<(String, String)>,
+        message: String,
+    },
     /// The person has no right to.
     Forbidden { message: String },
     /// It is not the object that was approved (UID or existence changed).
@@ -75,29 +83,68 @@ pub trait Clusters: Send + Sync {
     fn runtimes(&self, cluster: &str, namespace: &str) -> Vec<Runtime>;
     fn quotas(&self, cluster: &str, namespace: &str) -> Vec<Quota>;
     /// Sorted by key, from after `after`, at most `limit`.
-    fn rows(&self, filter: &RowFilter, after: Option<&DeploymentKey>, limit: usize, now: Micros) -> Vec<Row>;
+    fn rows(
+        &self,
+        filter: &RowFilter,
+        after: Option<&DeploymentKey>,
+        limit: usize,
+        now: Micros,
+    ) -> Vec<Row>;
     /// Rows by state under the filter (its own `states` ignored).
-    fn counts(&self, filter: &RowFilter, now: Micros) -> std::collections::BTreeMap<domain::state::Code, usize>;
+    fn counts(
+        &self,
+        filter: &RowFilter,
+        now: Micros,
+    ) -> std::collections::BTreeMap<domain::state::Code, usize>;
     fn live(&self, key: &DeploymentKey, now: Micros) -> Option<Live>;
     /// What changes from here on.
     fn subscribe(&self) -> tokio::sync::broadcast::Receiver<LiveEvent>;
     fn cursor(&self) -> u64;
 
     /// The identity of a person in a cluster (prefixes of the configuration).
-    fn identity(&self, cluster: &str, username: &str, groups: &[String]) -> Result<ClusterIdentity>;
+    fn identity(&self, cluster: &str, username: &str, groups: &[String])
+    -> Result<ClusterIdentity>;
     /// Server-side apply as a dry run, as this person, with our field manager, never forced.
-    async fn dry_run(&self, cluster: &str, who: &ClusterIdentity, object: &Value) -> Result<Stored, Refusal>;
+    async fn dry_run(
+        &self,
+        cluster: &str,
+        who: &ClusterIdentity,
+        object: &Value,
+    ) -> Result<Stored, Refusal>;
     /// Server-side apply as this person. `expect_uid`: refuse when the live object is another one
     /// (`Some("")`: refuse when there is one).
-    async fn apply(&self, cluster: &str, who: &ClusterIdentity, object: &Value, expect_uid: Option<&str>) -> Result<Stored, Refusal>;
+    async fn apply(
+        &self,
+        cluster: &str,
+        who: &ClusterIdentity,
+        object: &Value,
+        expect_uid: Option<&str>,
+    ) -> Result<Stored, Refusal>;
     /// Deletes the object with this UID, as this person. Gone already counts as done.
-    async fn delete(&self, cluster: &str, who: &ClusterIdentity, object: &Value, uid: &str) -> Result<(), Refusal>;
+    async fn delete(
+        &self,
+        cluster: &str,
+        who: &ClusterIdentity,
+        object: &Value,
+        uid: &str,
+    ) -> Result<(), Refusal>;
     /// Reads the object from the API server itself, as the console.
     async fn read(&self, cluster: &str, key: &DeploymentKey) -> Result<Option<Value>, Refusal>;
     /// May this person do this verb on InferenceServices in the namespace? (SubjectAccessReview)
-    async fn can(&self, cluster: &str, who: &ClusterIdentity, verb: &str, namespace: &str) -> Result<bool, Refusal>;
+    async fn can(
+        &self,
+        cluster: &str,
+        who: &ClusterIdentity,
+        verb: &str,
+        namespace: &str,
+    ) -> Result<bool, Refusal>;
     /// Names of the secrets and their keys' names that a manifest may refer to, read as this person; never values.
-    async fn secrets(&self, cluster: &str, who: &ClusterIdentity, namespace: &str) -> Result<Vec<(String, Vec<String>)>, Refusal>;
+    async fn secrets(
+        &self,
+        cluster: &str,
+        who: &ClusterIdentity,
+        namespace: &str,
+    ) -> Result<Vec<(String, Vec<String>)>, Refusal>;
     /// What the console needs in a cluster and whether it has it.
     async fn permissions(&self, cluster: &str) -> Vec<Permission>;
 }

@@ -1,5 +1,10 @@
 use async_trait::async_trait;
-use domain::{Micros, Result, ids::*, page::Page, change::{ChangeKind, Use}};
+use domain::{
+    Micros, Result,
+    change::{ChangeKind, Use},
+    ids::*,
+    page::Page,
+};
 use serde::{Deserialize, Serialize};
 
 /// A wizard draft: all that was typed, from the first step on, valid or not.
@@ -37,6 +42,11 @@ pub trait DraftStore {
     async fn draft_save(&self, draft: &Draft) -> Result<i64>;
     async fn draft_get(&self, id: DraftId) -> Result<Option<Draft>>;
     /// Newest first.
-    async fn draft_list(&self, owner: PersonId, after: Option<&str>, limit: usize) -> Result<Page<Draft>>;
+    async fn draft_list(
+        &self,
+        owner: PersonId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Draft>>;
     async fn draft_delete(&self, id: DraftId) -> Result<()>;
 }

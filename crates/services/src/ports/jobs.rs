@@ -40,7 +40,13 @@ pub struct Fence {
 #[async_trait]
 pub trait JobStore {
     /// Claims one due job whose lease is free or over.
-    async fn job_claim(&self, kinds: &[JobKind], worker: &str, now: Micros, lease_until: Micros) -> Result<Option<Job>>;
+    async fn job_claim(
+        &self,
+        kinds: &[JobKind],
+        worker: &str,
+        now: Micros,
+        lease_until: Micros,
+    ) -> Result<Option<Job>>;
     /// `false`: another worker has it.
     async fn job_extend(&self, fence: &Fence, lease_until: Micros) -> Result<bool>;
     /// Puts it back for later.

@@ -40,11 +40,27 @@ pub trait Entropy: Send + Sync {
 
 /// Everything that the store keeps. One trait object serves all areas.
 pub trait Store:
-    PeopleStore + SessionStore + CatalogStore + DraftStore + ChangeStore + JobStore + AuditStore + Send + Sync
+    PeopleStore
+    + SessionStore
+    + CatalogStore
+    + DraftStore
+    + ChangeStore
+    + JobStore
+    + AuditStore
+    + Send
+    + Sync
 {
 }
 
 impl<T> Store for T where
-    T: PeopleStore + SessionStore + CatalogStore + DraftStore + ChangeStore + JobStore + AuditStore + Send + Sync
+    T: PeopleStore
+        + SessionStore
+        + CatalogStore
+        + DraftStore
+        + ChangeStore
+        + JobStore
+        + AuditStore
+        + Send
+        + Sync
 {
 }

@@ -40,14 +40,40 @@ pub trait SessionStore {
     async fn session_touch(&self, id_hash: &str, now: Micros, idle_until: Micros) -> Result<()>;
     async fn session_end(&self, id_hash: &str, now: Micros, audit: &[NewRecord]) -> Result<bool>;
     /// Ends by the provider's `sid`; answers how many.
-    async fn session_end_by_sid(&self, issuer: &str, sid: &str, now: Micros, audit: &[NewRecord]) -> Result<u64>;
-    async fn session_end_by_subject(&self, issuer: &str, subject: &str, now: Micros, audit: &[NewRecord]) -> Result<u64>;
+    async fn session_end_by_sid(
+        &self,
+        issuer: &str,
+        sid: &str,
+        now: Micros,
+        audit: &[NewRecord],
+    ) -> Result<u64>;
+    async fn session_end_by_subject(
+        &self,
+        issuer: &str,
+        subject: &str,
+        now: Micros,
+        audit: &[NewRecord],
+    ) -> Result<u64>;
     /// One refresh even with many tabs: `true` for the one who may, until `until`.
-    async fn session_refresh_lease(&self, id_hash: &str, now: Micros, until: Micros) -> Result<bool>;
+    async fn session_refresh_lease(
+        &self,
+        id_hash: &str,
+        now: Micros,
+        until: Micros,
+    ) -> Result<bool>;
     /// New tokens; ends the refresh lease.
-    async fn session_put_tokens(&self, id_hash: &str, tokens: &[u8], expire_at: Option<Micros>) -> Result<()>;
+    async fn session_put_tokens(
+        &self,
+        id_hash: &str,
+        tokens: &[u8],
+        expire_at: Option<Micros>,
+    ) -> Result<()>;
     /// The newest live session of an account that has tokens: the worker refreshes groups by it.
-    async fn session_latest_of(&self, account: AccountId, now: Micros) -> Result<Option<SessionRow>>;
+    async fn session_latest_of(
+        &self,
+        account: AccountId,
+        now: Micros,
+    ) -> Result<Option<SessionRow>>;
     /// Removes what ended or ran out before this; answers how many.
     async fn session_sweep(&self, before: Micros) -> Result<u64>;
     /// Remembers a logout token's `jti` until it expires; `false` when it was seen before.

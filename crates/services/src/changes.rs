@@ -1,0 +1,15 @@
+//! Changes: asked for, decided, held, withdrawn, expired.
+
+mod decide;
+mod request;
+mod sweep;
+mod view;
+
+pub use decide::MAX_REASON;
+pub use request::{Ask, MAX_COMMENT, MAX_OWNER, MAX_PURPOSE, Submission};
+pub use view::{ChangeView, DecisionView, PersonName};
+
+use crate::Ctx;
+
+#[derive(Clone)]
+pub struct Changes(pub(crate) Ctx);

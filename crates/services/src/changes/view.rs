@@ -1,0 +1,287 @@
+//! What the queue and the decision page show.
+
+use super::Changes;
+use crate::{Caller, authz::Action, ports::*};
+use domain::{
+    Micros, Result,
+    change::*,
+    diff::{FieldChange, Line, diff, lines},
+    ids::*,
+    page::Page,
+    place::DeploymentKey,
+    yaml::to_yaml,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A person and their name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonName {
+    pub id: PersonId,
+    pub name: String,
+}
+
+/// A decision with names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecisionView {
+    pub decision: Decision,
+    pub by: String,
+    /// Number of the revision that it was about.
+    pub revision_number: i32,
+}
+
+/// Everything about one change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChangeView {
+    pub change: Change,
+    pub revision: Revision,
+    /// All revisions, oldest first: (number, hash, author's name, when).
+    pub revisions: Vec<(i32, Digest, String, Micros)>,
+    pub requester: String,
+    pub author: String,
+    pub decisions: Vec<DecisionView>,
+    pub items: Vec<Item>,
+    /// Against what was live when it was asked for.
+    pub differences: Vec<FieldChange>,
+    pub difference_text: Vec<Line>,
+    pub content_yaml: String,
+    /// The live object is another one now than the revision was compared with: paths that moved since.
+    pub live_moved: Vec<String>,
+    /// Against the newest revision of this deployment that the caller approved, with its hash.
+    pub since_my_approval: Option<(Digest, Vec<FieldChange>)>,
+    /// Why the caller cannot decide; `None`: they can.
+    pub cannot: Option<CannotDecide>,
+    /// What agrees next, where it waits.
+    pub open: Option<OpenStage>,
+    /// Others who have the page open.
+    pub open_by: Vec<String>,
+    /// The caller's own decision that can still be undone, and until when.
+    pub undo_until: Option<Micros>,
+    pub may_withdraw: bool,
+    pub may_edit: bool,
+    /// The next change that waits for the caller.
+    pub next: Option<ChangeId>,
+    pub now: Micros,
+}
+
+impl Changes {
+    /// What waits for this person: oldest first.
+    pub async fn queue(
+        &self,
+        caller: &Caller,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<ChangeRow>> {
+        self.0
+            .store
+            .change_list(
+                &self.queue_filter(caller),
+                after,
+                limit.min(domain::page::MAX_LIMIT),
+            )
+            .await
+    }
+
+    pub async fn queue_count(&self, caller: &Caller) -> Result<usize> {
+        self.0
+            .store
+            .change_count(&self.queue_filter(caller), 1000)
+            .await
+    }
+
+    fn queue_filter(&self, caller: &Caller) -> ChangeFilter {
+        let roles = self.deciding_roles();
+        ChangeFilter {
+            states: vec![ChangeState::Waiting],
+            not_requester: Some(caller.person),
+            scopes: caller.scopes_of(|r| roles.contains(&r)),
+            oldest_first: true,
+            ..Default::default()
+        }
+    }
+
+    /// "My requests": newest first, all states.
+    pub async fn mine(
+        &self,
+        caller: &Caller,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<ChangeRow>> {
+        let filter = ChangeFilter {
+            requester: Some(caller.person),
+            scopes: everywhere(),
+            ..Default::default()
+        };
+        self.0
+            .store
+            .change_list(&filter, after, limit.min(domain::page::MAX_LIMIT))
+            .await
+    }
+
+    /// All changes that the caller may see, by filter; its `scopes` are set here.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        filter: &ChangeFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<ChangeRow>> {
+        let filter = ChangeFilter {
+            scopes: self.0.policy.scopes(caller, Action::ViewChange),
+            ..filter.clone()
+        };
+        self.0
+            .store
+            .change_list(&filter, after, limit.min(domain::page::MAX_LIMIT))
+            .await
+    }
+
+    pub async fn get(&self, caller: &Caller, id: ChangeId) -> Result<ChangeView> {
+        let ctx = &self.0;
+        let change = self.visible(caller, id).await?;
+        let now = ctx.clock.now();
+        let revision = self.revision(&change).await?;
+        let revisions = ctx.store.revisions(id).await?;
+        let decisions = ctx.store.decisions(id).await?;
+        let presence = ctx.store.presence(id, now).await?;
+        let mut ids: Vec<PersonId> = vec![change.requester];
+        ids.extend(revisions.iter().map(|r| r.author));
+        ids.extend(decisions.iter().map(|d| d.person));
+        ids.extend(presence.iter().map(|(p, _)| *p));
+        let names = ctx.store.person_names(&ids).await?;
+        let name = |id: &PersonId| names.get(id).cloned().unwrap_or_else(|| "somebody".into());
+
+        let null = Value::Null;
+        let before = revision.seen.live.as_ref().unwrap_or(&null);
+        let after = if revision.content.action == domain::content::Action::Delete {
+            &null
+        } else {
+            &revision.content.object
+        };
+        let yaml = |v: &Value| {
+            if v.is_null() {
+                String::new()
+            } else {
+                to_yaml(v)
+            }
+        };
+        let key = DeploymentKey::new(
+            &change.place.cluster_name,
+            &change.place.namespace,
+            &change.object.name,
+        );
+        let live_moved = match ctx.clusters.live(&key, now) {
+            Some(live) if matches!(change.state, ChangeState::Waiting | ChangeState::Held) => {
+                diff(before, &domain::content::clean(&live.object))
+                    .into_iter()
+                    .map(|c| c.path)
+                    .collect()
+            }
+            _ => vec![],
+        };
+        let roles = caller.roles_in(&change.place.scope);
+        let of_revision: Vec<Decision> = decisions
+            .iter()
+            .filter(|d| d.revision == revision.id)
+            .cloned()
+            .collect();
+        let cannot = may_decide(&change, &revision, &of_revision, caller.person, &roles, now).err();
+        let since_my_approval = match ctx.store.last_approved_by(&key, caller.person).await? {
+            Some(r) if r.id != revision.id => {
+                Some((r.content_hash.clone(), diff(&r.content.object, after)))
+            }
+            _ => None,
+        };
+        let undo_until = of_revision
+            .iter()
+            .rev()
+            .find(|d| d.counts() && d.person == caller.person)
+            .map(|d| d.effective_at)
+            .filter(|t| {
+                *t > now && matches!(change.state, ChangeState::Held | ChangeState::Waiting)
+            });
+        let next = self
+            .queue(caller, None, 2)
+            .await?
+            .rows
+            .into_iter()
+            .map(|r| r.change.id)
+            .find(|c| *c != id);
+        Ok(ChangeView {
+            differences: diff(before, after),
+            difference_text: lines(&yaml(before), &yaml(after)),
+            content_yaml: yaml(&revision.content.object),
+            live_moved,
+            since_my_approval,
+            open: if change.state == ChangeState::Waiting {
+                open_stage(&revision.stages, &of_revision)
+            } else {
+                None
+            },
+            cannot,
+            open_by: presence
+                .iter()
+                .filter(|(p, _)| *p != caller.person)
+                .map(|(p, _)| name(p))
+                .collect(),
+            undo_until,
+            may_withdraw: change.requester == caller.person
+                && change.state.may_become(ChangeState::Withdrawn),
+            may_edit: matches!(change.state, ChangeState::Waiting | ChangeState::Held)
+                && !matches!(change.kind, ChangeKind::Delete | ChangeKind::Stop)
+                && ctx
+                    .policy
+                    .may(caller, Action::RequestChange, &change.place.scope),
+            next,
+            requester: name(&change.requester),
+            author: name(&revision.author),
+            decisions: decisions
+                .into_iter()
+                .map(|d| DecisionView {
+                    by: name(&d.person),
+                    revision_number: revisions
+                        .iter()
+                        .find(|r| r.id == d.revision)
+                        .map_or(0, |r| r.number),
+                    decision: d,
+                })
+                .collect(),
+            items: ctx.store.items(id).await?,
+            revisions: revisions
+                .iter()
+                .map(|r| {
+                    (
+                        r.number,
+                        r.content_hash.clone(),
+                        name(&r.author),
+                        r.created_at,
+                    )
+                })
+                .collect(),
+            revision,
+            change,
+            now,
+        })
+    }
+
+    /// "I have this page open."
+    pub async fn seen_by(&self, caller: &Caller, id: ChangeId) -> Result<()> {
+        let change = self.visible(caller, id).await?;
+        if change.state.is_end() {
+            return Ok(());
+        }
+        self.0
+            .store
+            .presence_put(id, caller.person, self.0.clock.now())
+            .await
+    }
+
+    /// May the caller follow this change's news? (For live updates.)
+    pub async fn may_view(&self, caller: &Caller, id: ChangeId) -> Result<()> {
+        self.visible(caller, id).await.map(|_| ())
+    }
+}
+
+pub(super) fn everywhere() -> Vec<(Vec<String>, Vec<String>)> {
+    vec![(vec!["*".into()], vec!["*".into()])]
+}

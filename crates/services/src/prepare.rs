@@ -1,0 +1,398 @@
+//! From a manifest to content: place, rights, preflight, dry run, closure, facts. Review, submit,
+//! rollback, scale and the rest all go through here, so that what is shown is what is decided.
+
+use crate::{Caller, Ctx, authz::Action as Right, facts, ports::*};
+use domain::{
+    Error, Result,
+    change::{ChangeKind, Seen},
+    content::{Action, Closure, Content, Pinned, canonical, clean},
+    finding::{Finding, Severity},
+    ids::{ClusterId, Digest},
+    isvc::{Mode, View},
+    observed::{ClusterFacts, Runtime},
+    place::{DeploymentKey, Place},
+    preflight,
+    runtime::resolve,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A manifest with everything that can be said about it before it is decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prepared {
+    pub place: Place,
+    /// As the person wrote it, with the namespace filled in.
+    pub manifest: Value,
+    /// What would be approved; `None` where the API server refused or did not answer.
+    pub content: Option<Content>,
+    pub hash: Option<Digest>,
+    pub seen: Seen,
+    /// The API server's answer where it did not agree, for people.
+    pub refusal: Option<String>,
+}
+
+impl Prepared {
+    /// Nothing stands in the way of submitting.
+    pub fn submittable(&self) -> bool {
+        self.content.is_some() && preflight::passes(&self.seen.findings)
+    }
+}
+
+/// The place of a namespace, by the names in an address. "Not found" also where the caller sees nothing.
+pub async fn place(ctx: &Ctx, caller: &Caller, cluster: &str, namespace: &str) -> Result<Place> {
+    let unknown = || {
+        Error::not_found(format!(
+            "there is no namespace “{namespace}” on a cluster “{cluster}” that you may see"
+        ))
+    };
+    let id = cluster_id(ctx, cluster).ok_or_else(unknown)?;
+    let ns = ctx
+        .clusters
+        .namespaces(cluster)
+        .into_iter()
+        .find(|n| n.name == namespace)
+        .ok_or_else(unknown)?;
+    if !ctx.policy.may(caller, Right::ViewDeployment, &ns.scope) {
+        ctx.require(
+            caller,
+            Right::ViewDeployment,
+            &ns.scope,
+            &format!("namespace:{cluster}/{namespace}"),
+        )
+        .await?;
+    }
+    Ok(Place {
+        cluster: id,
+        cluster_name: cluster.into(),
+        namespace: ns.name,
+        namespace_uid: ns.uid,
+        scope: ns.scope,
+    })
+}
+
+/// A cluster's identity by its configured name; `None` until it was reached once.
+pub fn cluster_id(ctx: &Ctx, cluster: &str) -> Option<ClusterId> {
+    ctx.clusters
+        .health(ctx.clock.now())
+        .into_iter()
+        .find(|h| h.name == cluster)?
+        .id
+}
+
+/// The right that a kind of change needs.
+pub fn right_for(kind: ChangeKind) -> Right {
+    if kind == ChangeKind::Stop {
+        Right::StopDeployment
+    } else {
+        Right::RequestChange
+    }
+}
+
+/// Prepares a manifest for a place. Errors: only what makes the question itself senseless (no such
+/// place, no right, not an InferenceService); everything else stands in the answer.
+pub async fn prepare(
+    ctx: &Ctx,
+    caller: &Caller,
+    cluster: &str,
+    namespace: &str,
+    kind: ChangeKind,
+    manifest: &Value,
+) -> Result<Prepared> {
+    let place = place(ctx, caller, cluster, namespace).await?;
+    ctx.require(
+        caller,
+        right_for(kind),
+        &place.scope,
+        &format!("namespace:{cluster}/{namespace}"),
+    )
+    .await?;
+    let manifest = addressed(manifest, namespace)?;
+    let view = View::new(&manifest);
+    let key = DeploymentKey::new(cluster, namespace, view.name());
+    let now = ctx.clock.now();
+    let live = ctx.clusters.live(&key, now);
+    let facts_of = ctx.clusters.facts(cluster).unwrap_or_default();
+    let runtimes = ctx.clusters.runtimes(cluster, namespace);
+    let nodes = ctx.clusters.nodes(cluster);
+    let quotas = ctx.clusters.quotas(cluster, namespace);
+    let version = facts::version_of(ctx, &view).await?;
+
+    let mut findings = existence(kind, &key, live.is_some());
+    if kind != ChangeKind::Stop && kind != ChangeKind::Delete {
+        findings.extend(preflight::check(
+            &manifest,
+            &preflight::Target {
+                facts: &facts_of,
+                runtimes: &runtimes,
+                nodes: &nodes,
+                quotas: &quotas,
+                live: live.as_ref().map(|l| &l.object),
+                secrets: None,
+                artifact: version.as_ref().map(|(_, v)| v.kind),
+            },
+        ));
+    }
+
+    let who = ctx
+        .clusters
+        .identity(cluster, &caller.username, &caller.groups.groups)?;
+    let (stored, refusal) = if kind == ChangeKind::Delete {
+        (live.as_ref().map(|l| l.object.clone()), None)
+    } else {
+        match ctx.clusters.dry_run(cluster, &who, &manifest).await {
+            Ok(s) => {
+                findings.extend(
+                    s.warnings
+                        .iter()
+                        .map(|w| finding("api-server-warning", Severity::Warning, "", w, "")),
+                );
+                (Some(s.object), None)
+            }
+            Err(r) => {
+                let (message, more) = refused(r);
+                findings.extend(more);
+                (None, Some(message))
+            }
+        }
+    };
+    let content = stored.map(|object| Content {
+        action: if kind == ChangeKind::Delete {
+            Action::Delete
+        } else {
+            Action::Apply
+        },
+        cluster: place.cluster.clone(),
+        namespace: namespace.into(),
+        namespace_uid: place.namespace_uid.clone(),
+        closure: closure(&object, &runtimes, &facts_of),
+        object: clean(&object),
+    });
+    findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    let quota = quota(
+        &manifest,
+        live.as_ref().map(|l| &l.object),
+        &runtimes,
+        &quotas,
+        &facts_of,
+        kind,
+    );
+    let live_view = live.as_ref().map(|l| View::new(&l.object));
+    Ok(Prepared {
+        seen: Seen {
+            live: live.as_ref().map(|l| clean(&l.object)),
+            live_hash: live
+                .as_ref()
+                .map(|l| Digest::of(&canonical(&clean(&l.object)))),
+            live_version: live_view
+                .as_ref()
+                .and_then(|v| v.resource_version())
+                .map(Into::into),
+            live_uid: live_view.as_ref().and_then(|v| v.uid()).map(Into::into),
+            findings,
+            facts: facts::seen(version.as_ref(), now),
+            quota,
+        },
+        hash: content.as_ref().map(Content::hash),
+        content,
+        refusal,
+        place,
+        manifest,
+    })
+}
+
+/// The manifest with its namespace; refuses what is no InferenceService or names another namespace.
+fn addressed(manifest: &Value, namespace: &str) -> Result<Value> {
+    let view = View::new(manifest);
+    if view.kind() != "InferenceService" || view.api_version() != "serving.kserve.io/v1beta1" {
+        return Err(Error::field(
+            "kind",
+            "The manifest has to be an InferenceService of serving.kserve.io/v1beta1.",
+        ));
+    }
+    if view.name().is_empty() {
+        return Err(Error::field(
+            "metadata.name",
+            "The deployment needs a name.",
+        ));
+    }
+    if !view.namespace().is_empty() && view.namespace() != namespace {
+        return Err(Error::field(
+            "metadata.namespace",
+            format!(
+                "The manifest names the namespace “{}”, the target is “{namespace}”: change one of them.",
+                view.namespace()
+            ),
+        ));
+    }
+    let mut out = clean(manifest);
+    out["metadata"]["namespace"] = json!(namespace);
+    Ok(out)
+}
+
+fn existence(kind: ChangeKind, key: &DeploymentKey, exists: bool) -> Vec<Finding> {
+    match (kind, exists) {
+        (ChangeKind::Create, true) => vec![finding(
+            "name-taken",
+            Severity::Error,
+            "metadata.name",
+            &format!(
+                "There is a deployment “{}” in this namespace already.",
+                key.name
+            ),
+            "Choose another name, or open that deployment and update it.",
+        )],
+        (ChangeKind::Create, false) => vec![],
+        (_, false) => vec![finding(
+            "not-there",
+            Severity::Error,
+            "metadata.name",
+            &format!(
+                "There is no deployment “{}” in this namespace any more.",
+                key.name
+            ),
+            "Create it anew.",
+        )],
+        (_, true) => vec![],
+    }
+}
+
+/// Words and findings for a refusal.
+pub fn refused(refusal: Refusal) -> (String, Vec<Finding>) {
+    match refusal {
+        Refusal::Rejected { findings, message } => (message, findings),
+        Refusal::Conflict { managers, message } => {
+            let findings = managers
+                .iter()
+                .map(|(who, field)| {
+                    finding("field-conflict", Severity::Error, field, &format!("“{who}” set this field to another value and still owns it."),
+                        "Agree with whoever runs it, take its value over, or let it give the field up; the console never forces.")
+                })
+                .collect();
+            (message, findings)
+        }
+        Refusal::Forbidden { message } => (
+            message.clone(),
+            vec![finding(
+                "no-cluster-right",
+                Severity::Error,
+                "",
+                &message,
+                "Ask for the right in the cluster (RBAC); the console acts with your rights, not its own.",
+            )],
+        ),
+        Refusal::Precondition { message } | Refusal::Unavailable { message, .. } => {
+            (message, vec![])
+        }
+    }
+}
+
+fn finding(rule: &str, severity: Severity, field: &str, message: &str, remedy: &str) -> Finding {
+    Finding {
+        rule: rule.into(),
+        severity,
+        field: field.into(),
+        message: message.into(),
+        remedy: remedy.into(),
+    }
+}
+
+/// What the object leads to when it runs, by digest or with the reason why not.
+pub fn closure(object: &Value, runtimes: &[Runtime], facts: &ClusterFacts) -> Closure {
+    let _ = facts;
+    let view = View::new(object);
+    let runtime = resolve(object, runtimes).runtime().cloned();
+    let mut images: Vec<String> = view
+        .images()
+        .into_iter()
+        .map(|(_, i)| i.to_owned())
+        .collect();
+    if let Some(r) = &runtime {
+        let of_runtime = r
+            .spec
+            .get("containers")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        images.extend(of_runtime.filter_map(|c| c.get("image")?.as_str().map(Into::into)));
+    }
+    images.sort();
+    images.dedup();
+    let pin = |reference: &str, why: &str| {
+        let digest = facts::digest_of(reference);
+        Pinned {
+            reference: reference.into(),
+            unpinned_because: digest.is_none().then(|| why.into()),
+            digest,
+        }
+    };
+    Closure {
+        runtime: runtime.map(|r| Pinned {
+            reference: if r.namespace.is_some() {
+                format!("ServingRuntime/{}", r.name)
+            } else {
+                format!("ClusterServingRuntime/{}", r.name)
+            },
+            digest: Some(Digest::of(&canonical(&r.spec))),
+            unpinned_because: None,
+        }),
+        images: images
+            .iter()
+            .map(|i| {
+                pin(
+                    i,
+                    "named by tag: the registry decides what it is when a pod starts",
+                )
+            })
+            .collect(),
+        storage: view
+            .storage_uris()
+            .into_iter()
+            .map(|(_, uri)| {
+                let why = if uri.contains("oci") {
+                    "named by tag: the registry decides what it is when a pod starts"
+                } else {
+                    "this kind of storage has no digest: its content can change under the same name"
+                };
+                pin(uri, why)
+            })
+            .collect(),
+    }
+}
+
+fn quota(
+    manifest: &Value,
+    live: Option<&Value>,
+    runtimes: &[Runtime],
+    quotas: &[domain::observed::Quota],
+    facts: &ClusterFacts,
+    kind: ChangeKind,
+) -> Vec<domain::change::QuotaEffect> {
+    let figures = |object: &Value| {
+        let v = View::new(object);
+        let runtime = resolve(object, runtimes).runtime().cloned();
+        let mode = v
+            .mode(facts.default_mode.as_deref())
+            .or(Some(Mode::Standard));
+        let replicas = if v.stop_wished() {
+            0
+        } else {
+            v.replicas_wished(mode)
+        };
+        (
+            v.requests_with(runtime.as_ref()),
+            v.limits_with(runtime.as_ref()),
+            replicas,
+        )
+    };
+    let (requests, limits, mut replicas) = figures(manifest);
+    if kind == ChangeKind::Delete {
+        replicas = 0;
+    }
+    let before = live.map(figures);
+    // With other requests, old and new pods count side by side while the one replaces the other.
+    let delta = match before {
+        Some((r, l, n)) if r == requests && l == limits => replicas - n,
+        _ => replicas,
+    };
+    domain::capacity::quota_effect(quotas, &requests, &limits, delta)
+}

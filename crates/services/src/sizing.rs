@@ -1,0 +1,84 @@
+//! From what the catalogue knows of a model and what the form asks for to a range of GPU memory.
+
+use domain::{
+    artifact::ModelFacts,
+    capacity::GpuProduct,
+    form::Form,
+    sizing::{Estimate, Gpu, Mla, SizingInput, estimate},
+};
+
+/// Requests at once that the range spans.
+const CONCURRENCY: (u32, u32) = (1, 32);
+
+/// The range for these facts under this form's arguments, on the GPUs that the target has.
+/// `None`: the weights are unknown, so there is nothing to reckon with.
+pub fn for_form(facts: &ModelFacts, form: &Form, gpus: &[GpuProduct]) -> Option<Estimate> {
+    let c = facts.config.as_ref();
+    let small = |v: Option<u64>| v.and_then(|v| u32::try_from(v).ok());
+    let sliding = c.filter(|c| c.sliding_window.is_some() && !c.layer_types.is_empty());
+    let mla = c.and_then(|c| {
+        Some(Mla {
+            kv_lora_rank: small(c.kv_lora_rank)?,
+            qk_rope_head_dim: small(c.qk_rope_head_dim)?,
+        })
+    });
+    let input = SizingInput {
+        tensor_bytes: facts.tensors.as_ref().map(|t| t.bytes()).filter(|b| *b > 0),
+        parameters: facts.parameters,
+        dtype: facts
+            .dtype
+            .clone()
+            .or_else(|| c.and_then(|c| c.dtype.clone())),
+        layers: c.and_then(|c| small(c.num_hidden_layers)),
+        heads: c.and_then(|c| small(c.num_attention_heads)),
+        kv_heads: c.and_then(|c| small(c.num_key_value_heads)),
+        head_dim: c.and_then(|c| small(c.head_dim)),
+        hidden: c.and_then(|c| small(c.hidden_size)),
+        sliding_window: c.and_then(|c| small(c.sliding_window)),
+        sliding_layers: sliding.map(|c| {
+            c.layer_types
+                .iter()
+                .filter(|t| *t == "sliding_attention")
+                .count() as u32
+        }),
+        mla,
+        kv_bytes: argument(form, "--kv-cache-dtype")
+            .filter(|v| v.starts_with("fp8"))
+            .map(|_| 1.0),
+        context_len: argument(form, "--max-model-len")
+            .and_then(|v| v.parse().ok())
+            .or(facts.context_length),
+        concurrency: Some(
+            match argument(form, "--max-num-seqs").and_then(|v| v.parse().ok()) {
+                Some(n) => (1, n),
+                None => CONCURRENCY,
+            },
+        ),
+        tensor_parallel: argument(form, "--tensor-parallel-size").and_then(|v| v.parse().ok()),
+        pipeline_parallel: argument(form, "--pipeline-parallel-size").and_then(|v| v.parse().ok()),
+        utilization: argument(form, "--gpu-memory-utilization")
+            .and_then(|v| v.parse().ok())
+            .filter(|u: &f64| *u > 0.0 && *u <= 1.0),
+    };
+    let gpus: Vec<Gpu> = gpus
+        .iter()
+        .filter_map(|g| {
+            Some(Gpu {
+                product: g.product.clone(),
+                memory_mib: g.memory_mib?,
+            })
+        })
+        .collect();
+    estimate(&input, &gpus)
+}
+
+/// The value of `--name=value` or `--name value`.
+fn argument<'a>(form: &'a Form, name: &str) -> Option<&'a str> {
+    form.args
+        .iter()
+        .enumerate()
+        .find_map(|(i, a)| match a.strip_prefix(name)? {
+            "" => form.args.get(i + 1).map(String::as_str),
+            rest => rest.strip_prefix('='),
+        })
+}
