@@ -1,0 +1,187 @@
+//! The console's program: its configuration file, starting it, waiting for it.
+
+use crate::Result;
+use crate::children::Running;
+use crate::paths::Paths;
+use crate::shell;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Name of the console's program.
+pub const PROGRAM: &str = "gatehouse";
+
+/// How long it may take until it answers.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// Where a console will answer and how it is started.
+#[derive(Debug, Clone)]
+pub struct Console {
+    /// The program.
+    pub program: PathBuf,
+    /// Its configuration file.
+    pub config: PathBuf,
+    /// Another port than the file says.
+    pub port: Option<u16>,
+}
+
+impl Console {
+    /// Starts it; it may not answer yet.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(&self, paths: &Paths, log: PathBuf) -> Result<Running> {
+        let mut command = Command::new(&self.program);
+        command
+            .arg("--config")
+            .arg(&self.config)
+            .env("LEPTOS_SITE_ROOT", paths.site());
+        if let Some(port) = self.port {
+            command
+                .env("GATEHOUSE_SERVER__LISTEN", format!("127.0.0.1:{port}"))
+                .env(
+                    "GATEHOUSE_SERVER__PUBLIC_URL",
+                    format!("http://127.0.0.1:{port}"),
+                );
+        }
+        Running::start("the console", command, log)
+    }
+
+    /// The address where it listens and the one that people type.
+    ///
+    /// # Errors
+    /// When the configuration file cannot be read.
+    pub fn addresses(&self) -> Result<(String, String)> {
+        if let Some(port) = self.port {
+            return Ok((
+                format!("127.0.0.1:{port}"),
+                format!("http://127.0.0.1:{port}"),
+            ));
+        }
+        let text = shell::read(&self.config)?;
+        let value: toml::Table = text
+            .parse()
+            .map_err(|e| format!("{}: {e}", self.config.display()))?;
+        let server = value.get("server").and_then(toml::Value::as_table);
+        let get = |key: &str| {
+            server
+                .and_then(|table| table.get(key))
+                .and_then(toml::Value::as_str)
+                .map(str::to_owned)
+        };
+        let listen = get("listen").unwrap_or_else(|| "127.0.0.1:8080".into());
+        let url = get("public_url").unwrap_or_else(|| format!("http://{listen}"));
+        Ok((listen, url))
+    }
+}
+
+/// Waits until a page answers at `listen`.
+///
+/// # Errors
+/// When the console ends, takes too long, or `go_on` says no.
+pub fn wait(running: &mut Running, listen: &str, mut go_on: impl FnMut() -> bool) -> Result<()> {
+    let start = Instant::now();
+    while start.elapsed() < START_LIMIT {
+        running.check()?;
+        if !go_on() {
+            return Err("interrupted".into());
+        }
+        if status(listen, "/healthz").is_some_and(|status| status == 200) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Err(format!(
+        "the console did not answer at {listen}; {}",
+        shell::end_of(&running.log)
+    ))
+}
+
+/// The HTTP status of a page, if something answers within a second.
+fn status(listen: &str, page: &str) -> Option<u16> {
+    let address: SocketAddr = listen.to_socket_addrs().ok()?.next()?;
+    let second = Duration::from_secs(1);
+    let mut stream = TcpStream::connect_timeout(&address, second).ok()?;
+    stream.set_read_timeout(Some(second)).ok()?;
+    write!(
+        stream,
+        "GET {page} HTTP/1.1\r\nHost: {listen}\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).ok()?;
+    std::str::from_utf8(&start)
+        .ok()?
+        .strip_prefix("HTTP/1.1 ")?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// A loopback port for the console: the one asked for, else 8080 or, if that is taken, a free one.
+///
+/// # Errors
+/// When the port asked for is taken.
+pub fn choose_port(asked: Option<u16>) -> Result<u16> {
+    let free = |port: u16| {
+        TcpListener::bind(("127.0.0.1", port))
+            .ok()
+            .and_then(|l| l.local_addr().ok())
+    };
+    match asked {
+        Some(port) => free(port)
+            .map(|_| port)
+            .ok_or_else(|| format!("port {port} is in use: choose another with --port")),
+        None => {
+            let address = free(8080)
+                .or_else(|| free(0))
+                .ok_or("no free loopback port")?;
+            Ok(address.port())
+        }
+    }
+}
+
+/// A copy of a configuration file with another database, written to `to`.
+///
+/// # Errors
+/// When the file is no TOML table or cannot be written.
+pub fn with_database(config: &Path, url: &str, to: &Path) -> Result<()> {
+    let text = shell::read(config)?;
+    let mut value: toml::Table = text
+        .parse()
+        .map_err(|e| format!("{}: {e}", config.display()))?;
+    let database = value
+        .entry("database")
+        .or_insert_with(|| toml::Table::new().into());
+    let table = database.as_table_mut().ok_or("[database] is no table")?;
+    table.insert("url".into(), url.into());
+    shell::write(to, toml::to_string(&value).map_err(|e| e.to_string())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_is_replaced_and_the_rest_kept() {
+        let dir = std::env::temp_dir().join(format!("xtask-console-{}", std::process::id()));
+        let (from, to) = (dir.join("a.toml"), dir.join("b.toml"));
+        shell::write(
+            &from,
+            "[server]\nlisten = \"127.0.0.1:1234\"\n[database]\nurl = \"sqlite:a\"\n",
+        )
+        .unwrap();
+        with_database(&from, "postgres://b", &to).unwrap();
+        let text = shell::read(&to).unwrap();
+        assert!(text.contains("postgres://b") && text.contains("1234") && !text.contains("sqlite"));
+        let console = Console {
+            program: PathBuf::new(),
+            config: to,
+            port: None,
+        };
+        assert_eq!(console.addresses().unwrap().1, "http://127.0.0.1:1234");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}
