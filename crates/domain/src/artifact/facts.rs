@@ -344,16 +344,22 @@ pub struct ModelFacts {
     pub languages: Vec<String>,
     /// Models that it was made from.
     pub base_models: Vec<String>,
-    /// Bytes of the model's files; of the layers where the files are unknown.
+    /// Bytes of the model's files, unpacked.
     pub size_bytes: Option<u64>,
+    /// Bytes of the whole artifact as stored (compressed where it is).
+    pub artifact_bytes: Option<u64>,
     /// Tensors by type.
     pub tensors: Option<TensorSummary>,
     /// What sizing needs of `config.json`.
     pub config: Option<ConfigJson>,
     /// The server in a serving image: `vLLM`.
     pub server: Option<String>,
+    /// The port that the server listens on.
+    pub port: Option<u16>,
     /// The files that are known.
     pub files: FileListing,
+    /// What could not be read and why, in sentences to show.
+    pub notes: Vec<String>,
 }
 
 impl ModelFacts {
@@ -422,6 +428,7 @@ impl ModelFacts {
             .filter(|f| f.is_model_file())
             .map(|f| f.size)
             .reduce(u64::saturating_add);
+        let hint = image.as_ref().and_then(ImageConfig::serving_hint);
 
         Self {
             name: packaging
@@ -489,11 +496,11 @@ impl ModelFacts {
             size_bytes: model_bytes,
             tensors,
             config,
-            server: image
-                .as_ref()
-                .and_then(ImageConfig::serving_hint)
-                .map(|hint| hint.server),
+            artifact_bytes: None,
+            port: hint.as_ref().and_then(|h| h.port),
+            server: hint.map(|h| h.server),
             files,
+            notes: Vec::new(),
         }
     }
 }

@@ -1,0 +1,591 @@
+//! Cosign's signatures, checked against the keys that the configuration trusts: the bundles of
+//! cosign 3 (sigstore bundle v0.3, kept as referrers) and the older tags `sha256-….sig`.
+//!
+//! A signature counts when it verifies with a trusted key **and** says that it is about exactly this
+//! digest. Signatures made with a certificate instead of a key are not trusted here, and the
+//! transparency log is not asked: the key alone decides.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use domain::{
+    artifact::{
+        Descriptor, Document, Manifest, SignatureFact, TrustedKey, VerifiedBy, digest_tag,
+        media_types,
+    },
+    ids::Digest,
+};
+use serde::Deserialize;
+use sigstore::crypto::{CosignVerificationKey, Signature};
+
+use crate::{client::Client, error::Result};
+
+/// Most signatures of one digest that are looked at.
+const MAX_SIGNATURES: usize = 64;
+/// Largest bundle or payload.
+const MAX_SIGNATURE_BYTES: u64 = 1024 * 1024;
+/// What a cosign 3 signature states (as opposed to an attestation signed with the same key).
+const SIGN_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
+/// The annotation that holds an older signature.
+const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
+
+/// The trusted keys, ready to verify with.
+pub(crate) struct Keys {
+    usable: Vec<(String, CosignVerificationKey)>,
+    /// Names of keys that are not PEM of a kind that can be used.
+    broken: Vec<String>,
+}
+
+impl Keys {
+    pub(crate) fn new(trusted: &[TrustedKey]) -> Self {
+        let mut keys = Self {
+            usable: Vec::new(),
+            broken: Vec::new(),
+        };
+        for key in trusted {
+            match CosignVerificationKey::try_from_pem(key.pem.trim().as_bytes()) {
+                Ok(usable) => keys.usable.push((key.name.clone(), usable)),
+                Err(_) => keys.broken.push(key.name.clone()),
+            }
+        }
+        keys
+    }
+
+    /// The name of the first key that verifies.
+    fn verify(&self, signature: &[u8], message: &[u8]) -> Option<&str> {
+        self.usable
+            .iter()
+            .find(|(_, key)| {
+                key.verify_signature(Signature::Raw(signature), message)
+                    .is_ok()
+            })
+            .map(|(name, _)| name.as_str())
+    }
+}
+
+/// Whether a public key in PEM can be used to verify signatures (ECDSA P-256 and P-384, RSA,
+/// Ed25519); for the check of the configuration at start.
+pub fn is_usable_key(pem: &str) -> bool {
+    CosignVerificationKey::try_from_pem(pem.trim().as_bytes()).is_ok()
+}
+
+/// What came of one signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Verified with this key.
+    Verified(String),
+    /// A signature that does not count, and why.
+    NotTrusted(&'static str),
+    /// Signed by the same means, but no signature of the artifact: an attestation.
+    SomethingElse,
+}
+
+const OTHER_KEY: &str = "the key that made it is not in the configuration.";
+const OTHER_DIGEST: &str = "it is about another digest.";
+const MALFORMED: &str = "it is not in a form that cosign writes.";
+const KEYLESS: &str = "it was made with a certificate; only keys are trusted here.";
+
+impl Client {
+    /// What is known of the signature of a digest. `referrers` is what the registry listed for it.
+    pub(crate) async fn signature(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        manifest: &[u8],
+        referrers: Result<&[Descriptor], &str>,
+        keys: &Keys,
+    ) -> SignatureFact {
+        let mut check = Check {
+            keys,
+            digest,
+            manifest,
+            by: Vec::new(),
+            failed: Vec::new(),
+        };
+        // What could not be found out matters only when nothing verifies.
+        let mut gap: Option<String> = None;
+        match referrers {
+            Ok(list) => {
+                for descriptor in list
+                    .iter()
+                    .filter(|d| may_be_signature(d))
+                    .take(MAX_SIGNATURES)
+                {
+                    if let Err(e) = self
+                        .check_referrer(repository, descriptor, &mut check)
+                        .await
+                    {
+                        gap.get_or_insert_with(|| e.message());
+                    }
+                }
+            }
+            Err(why) => gap = Some(why.to_owned()),
+        }
+        let tag = format!("{}.sig", digest_tag(digest));
+        if let Err(e) = self.check_tag(repository, &tag, &mut check).await {
+            gap.get_or_insert_with(|| e.message());
+        }
+        check.conclude(gap)
+    }
+
+    async fn check_referrer(
+        &self,
+        repository: &str,
+        descriptor: &Descriptor,
+        check: &mut Check<'_>,
+    ) -> Result<()> {
+        let (_, document) = self.manifest(repository, &descriptor.digest).await?;
+        if let Document::Manifest(manifest) = document {
+            self.check_layers(repository, &manifest, "cosign bundle", check)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn check_tag(&self, repository: &str, tag: &str, check: &mut Check<'_>) -> Result<()> {
+        let Some((body, kind)) = self.manifest_at(repository, tag).await? else {
+            return Ok(());
+        };
+        if let Document::Manifest(manifest) = Document::parse(&body, kind.as_deref())? {
+            self.check_layers(repository, &manifest, "cosign tag", check)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn check_layers(
+        &self,
+        repository: &str,
+        manifest: &Manifest,
+        format: &str,
+        check: &mut Check<'_>,
+    ) -> Result<()> {
+        for layer in manifest.layers.iter().take(MAX_SIGNATURES) {
+            let bundle = layer
+                .media_type
+                .starts_with("application/vnd.dev.sigstore.bundle");
+            if !bundle && layer.media_type != media_types::SIMPLE_SIGNING {
+                continue;
+            }
+            let blob = self
+                .blob(repository, layer, MAX_SIGNATURE_BYTES, "The signature")
+                .await?;
+            let outcome = if bundle {
+                verify_bundle(&blob, check.digest, check.manifest, check.keys)
+            } else {
+                let signature = layer
+                    .annotations
+                    .get(SIGNATURE_ANNOTATION)
+                    .map(String::as_str);
+                verify_simple(
+                    &blob,
+                    signature.unwrap_or_default(),
+                    check.digest,
+                    check.keys,
+                )
+            };
+            check.record(outcome, format);
+        }
+        Ok(())
+    }
+}
+
+/// A check of one digest under way.
+struct Check<'a> {
+    keys: &'a Keys,
+    digest: &'a Digest,
+    manifest: &'a [u8],
+    by: Vec<VerifiedBy>,
+    failed: Vec<&'static str>,
+}
+
+impl Check<'_> {
+    fn record(&mut self, outcome: Outcome, format: &str) {
+        match outcome {
+            Outcome::Verified(key) => {
+                let by = VerifiedBy {
+                    key,
+                    format: format.into(),
+                };
+                if !self.by.contains(&by) {
+                    self.by.push(by);
+                }
+            }
+            Outcome::NotTrusted(why) => self.failed.push(why),
+            Outcome::SomethingElse => {}
+        }
+    }
+
+    fn conclude(self, gap: Option<String>) -> SignatureFact {
+        if !self.by.is_empty() {
+            let mut by = self.by;
+            by.sort();
+            return SignatureFact::Verified { by };
+        }
+        if let Some(reason) = gap {
+            return SignatureFact::Unknown { reason };
+        }
+        if self.failed.is_empty() {
+            return SignatureFact::Unsigned;
+        }
+        if !self.keys.broken.is_empty() {
+            return SignatureFact::Unknown {
+                reason: format!(
+                    "the trusted key {} in the configuration cannot be read.",
+                    self.keys.broken.join(", ")
+                ),
+            };
+        }
+        let reason = if self.keys.usable.is_empty() {
+            "the configuration names no trusted key."
+        } else {
+            self.failed[0]
+        };
+        SignatureFact::Untrusted {
+            signatures: u32::try_from(self.failed.len()).unwrap_or(u32::MAX),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Whether a referrer may hold a signature. Without an artifact type (older tools) it must be looked at.
+fn may_be_signature(descriptor: &Descriptor) -> bool {
+    match descriptor.artifact_type.as_deref() {
+        Some(kind) => {
+            kind.starts_with("application/vnd.dev.sigstore.bundle")
+                || kind.starts_with("application/vnd.dev.cosign.artifact.sig")
+        }
+        None => true,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Bundle {
+    #[serde(default)]
+    verification_material: Option<Material>,
+    #[serde(default)]
+    dsse_envelope: Option<Envelope>,
+    #[serde(default)]
+    message_signature: Option<MessageSignature>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Material {
+    #[serde(default)]
+    public_key: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    payload: String,
+    payload_type: String,
+    signatures: Vec<EnvelopeSignature>,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeSignature {
+    sig: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageSignature {
+    signature: String,
+}
+
+/// An in-toto statement, as far as a signature needs it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Statement {
+    #[serde(default)]
+    subject: Vec<Subject>,
+    #[serde(default)]
+    predicate_type: String,
+}
+
+#[derive(Deserialize)]
+struct Subject {
+    #[serde(default)]
+    digest: std::collections::BTreeMap<String, String>,
+}
+
+/// Checks a sigstore bundle: a DSSE envelope around an in-toto statement about the digest, or a
+/// signature over the manifest's bytes.
+pub(crate) fn verify_bundle(blob: &[u8], digest: &Digest, manifest: &[u8], keys: &Keys) -> Outcome {
+    let Ok(bundle) = serde_json::from_slice::<Bundle>(blob) else {
+        return Outcome::NotTrusted(MALFORMED);
+    };
+    let keyed = bundle
+        .verification_material
+        .as_ref()
+        .is_some_and(|m| m.public_key.is_some());
+    let failed = if keyed { OTHER_KEY } else { KEYLESS };
+    if let Some(message) = bundle.message_signature {
+        let Ok(signature) = STANDARD.decode(message.signature.as_bytes()) else {
+            return Outcome::NotTrusted(MALFORMED);
+        };
+        return match keys.verify(&signature, manifest) {
+            Some(key) => Outcome::Verified(key.to_owned()),
+            None => Outcome::NotTrusted(failed),
+        };
+    }
+    let Some(envelope) = bundle.dsse_envelope else {
+        return Outcome::NotTrusted(MALFORMED);
+    };
+    let Ok(payload) = STANDARD.decode(envelope.payload.as_bytes()) else {
+        return Outcome::NotTrusted(MALFORMED);
+    };
+    let Ok(statement) = serde_json::from_slice::<Statement>(&payload) else {
+        return Outcome::NotTrusted(MALFORMED);
+    };
+    if statement.predicate_type != SIGN_PREDICATE {
+        return Outcome::SomethingElse;
+    }
+    let message = pre_authentication(&envelope.payload_type, &payload);
+    let key = envelope
+        .signatures
+        .iter()
+        .take(MAX_SIGNATURES)
+        .find_map(|entry| {
+            let signature = STANDARD.decode(entry.sig.as_bytes()).ok()?;
+            keys.verify(&signature, &message)
+        });
+    let Some(key) = key else {
+        return Outcome::NotTrusted(failed);
+    };
+    let hex = digest.as_str().trim_start_matches("sha256:");
+    let about_this = statement
+        .subject
+        .iter()
+        .any(|s| s.digest.get("sha256").is_some_and(|d| d == hex));
+    if about_this {
+        Outcome::Verified(key.to_owned())
+    } else {
+        Outcome::NotTrusted(OTHER_DIGEST)
+    }
+}
+
+/// What a DSSE signature is over ("PAE" of the DSSE protocol, version 1).
+fn pre_authentication(kind: &str, payload: &[u8]) -> Vec<u8> {
+    let mut message = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
+    message.extend_from_slice(payload);
+    message
+}
+
+#[derive(Deserialize)]
+struct SimpleSigning {
+    critical: Critical,
+}
+
+#[derive(Deserialize)]
+struct Critical {
+    image: CriticalImage,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct CriticalImage {
+    #[serde(rename = "docker-manifest-digest")]
+    digest: String,
+}
+
+/// Checks a signature in cosign's older form: over a small JSON document that names the digest.
+pub(crate) fn verify_simple(
+    payload: &[u8],
+    signature: &str,
+    digest: &Digest,
+    keys: &Keys,
+) -> Outcome {
+    let Ok(document) = serde_json::from_slice::<SimpleSigning>(payload) else {
+        return Outcome::NotTrusted(MALFORMED);
+    };
+    let Ok(signature) = STANDARD.decode(signature.trim().as_bytes()) else {
+        return Outcome::NotTrusted(MALFORMED);
+    };
+    let Some(key) = keys.verify(&signature, payload) else {
+        return Outcome::NotTrusted(OTHER_KEY);
+    };
+    if document.critical.kind != "cosign container image signature"
+        && document.critical.kind != SIGN_PREDICATE
+    {
+        return Outcome::NotTrusted(MALFORMED);
+    }
+    if document.critical.image.digest == digest.as_str() {
+        Outcome::Verified(key.to_owned())
+    } else {
+        Outcome::NotTrusted(OTHER_DIGEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use p256::{
+        ecdsa::{Signature as P256Signature, SigningKey, signature::Signer},
+        pkcs8::{EncodePublicKey, LineEnding},
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_slice(&[seed; 32]).unwrap()
+    }
+
+    fn trusted(name: &str, key: &SigningKey) -> TrustedKey {
+        let pem = key
+            .verifying_key()
+            .to_public_key_pem(LineEnding::LF)
+            .unwrap();
+        TrustedKey {
+            name: name.into(),
+            pem,
+        }
+    }
+
+    fn sign(key: &SigningKey, message: &[u8]) -> String {
+        let signature: P256Signature = key.sign(message);
+        STANDARD.encode(signature.to_der().as_bytes())
+    }
+
+    fn bundle(key: &SigningKey, digest: &Digest, predicate: &str) -> Vec<u8> {
+        let hex = digest.as_str().trim_start_matches("sha256:");
+        let statement = serde_json::json!({"_type": "https://in-toto.io/Statement/v1", "subject": [{"digest": {"sha256": hex}}],
+            "predicateType": predicate, "predicate": {}})
+        .to_string();
+        let kind = "application/vnd.in-toto+json";
+        let signature = sign(key, &pre_authentication(kind, statement.as_bytes()));
+        serde_json::json!({"mediaType": media_types::SIGSTORE_BUNDLE, "verificationMaterial": {"publicKey": {"hint": "x"}},
+            "dsseEnvelope": {"payload": STANDARD.encode(&statement), "payloadType": kind, "signatures": [{"sig": signature}]}})
+        .to_string()
+        .into_bytes()
+    }
+
+    fn simple(key: &SigningKey, digest: &Digest) -> (Vec<u8>, String) {
+        let payload = serde_json::json!({"critical": {"identity": {"docker-reference": "r"},
+            "image": {"docker-manifest-digest": digest.as_str()}, "type": "cosign container image signature"}, "optional": null})
+        .to_string()
+        .into_bytes();
+        let signature = sign(key, &payload);
+        (payload, signature)
+    }
+
+    #[test]
+    fn a_signature_counts_by_key_and_digest() {
+        let (release, stranger) = (key(1), key(2));
+        let keys = Keys::new(&[trusted("release", &release)]);
+        let (digest, other) = (Digest::of(b"m"), Digest::of(b"n"));
+        let verified = Outcome::Verified("release".into());
+
+        assert_eq!(
+            verify_bundle(
+                &bundle(&release, &digest, SIGN_PREDICATE),
+                &digest,
+                b"m",
+                &keys
+            ),
+            verified
+        );
+        assert_eq!(
+            verify_bundle(
+                &bundle(&stranger, &digest, SIGN_PREDICATE),
+                &digest,
+                b"m",
+                &keys
+            ),
+            Outcome::NotTrusted(OTHER_KEY)
+        );
+        assert_eq!(
+            verify_bundle(
+                &bundle(&release, &other, SIGN_PREDICATE),
+                &digest,
+                b"m",
+                &keys
+            ),
+            Outcome::NotTrusted(OTHER_DIGEST)
+        );
+        assert_eq!(
+            verify_bundle(
+                &bundle(&release, &digest, "https://slsa.dev/provenance/v1"),
+                &digest,
+                b"m",
+                &keys
+            ),
+            Outcome::SomethingElse
+        );
+
+        let (payload, signature) = simple(&release, &digest);
+        assert_eq!(
+            verify_simple(&payload, &signature, &digest, &keys),
+            verified
+        );
+        assert_eq!(
+            verify_simple(&payload, &signature, &other, &keys),
+            Outcome::NotTrusted(OTHER_DIGEST)
+        );
+        let (payload, signature) = simple(&stranger, &digest);
+        assert_eq!(
+            verify_simple(&payload, &signature, &digest, &keys),
+            Outcome::NotTrusted(OTHER_KEY)
+        );
+    }
+
+    #[test]
+    fn a_signature_over_the_manifest_itself_counts() {
+        let release = key(1);
+        let keys = Keys::new(&[trusted("release", &release)]);
+        let blob = |message: &[u8]| {
+            serde_json::json!({"verificationMaterial": {"publicKey": {}}, "messageSignature": {"signature": sign(&release, message)}}).to_string()
+        };
+        let digest = Digest::of(b"m");
+        assert_eq!(
+            verify_bundle(blob(b"m").as_bytes(), &digest, b"m", &keys),
+            Outcome::Verified("release".into())
+        );
+        assert_eq!(
+            verify_bundle(blob(b"n").as_bytes(), &digest, b"m", &keys),
+            Outcome::NotTrusted(OTHER_KEY)
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_found_out_is_never_unsigned() {
+        let keys = Keys::new(&[]);
+        let digest = Digest::of(b"m");
+        let check = || Check {
+            keys: &keys,
+            digest: &digest,
+            manifest: b"m",
+            by: vec![],
+            failed: vec![],
+        };
+        assert_eq!(check().conclude(None), SignatureFact::Unsigned);
+        assert_eq!(check().conclude(Some("r".into())).name(), "unknown");
+        let mut failed = check();
+        failed.record(Outcome::NotTrusted(OTHER_KEY), "f");
+        assert_eq!(failed.conclude(None).name(), "untrusted");
+        let broken = Keys::new(&[TrustedKey {
+            name: "k".into(),
+            pem: "nonsense".into(),
+        }]);
+        let mut failed = Check {
+            keys: &broken,
+            ..check()
+        };
+        failed.record(Outcome::NotTrusted(OTHER_KEY), "f");
+        assert_eq!(failed.conclude(None).name(), "unknown");
+        assert!(!is_usable_key("nonsense"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bundle_is_answered(text in ".{0,200}", signature in ".{0,60}") {
+            let keys = Keys::new(&[trusted("release", &key(1))]);
+            let digest = Digest::of(b"m");
+            let verified = |outcome| matches!(outcome, Outcome::Verified(_));
+            prop_assert!(!verified(verify_bundle(text.as_bytes(), &digest, b"m", &keys)));
+            prop_assert!(!verified(verify_simple(text.as_bytes(), &signature, &digest, &keys)));
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! Everything about one digest, put together.
+
+use domain::{
+    Micros,
+    artifact::{
+        ArtifactKind, Card, Descriptor, Document, ImageConfig, MAX_REPORT_BYTES, Manifest,
+        ModelFacts, PickleFact, ScanFact, SignatureFact, Sources, TrustedKey, detect, media_types,
+        parse_packaging, parse_trivy,
+    },
+    ids::Digest,
+};
+
+use crate::{
+    client::Client,
+    cosign::Keys,
+    error::Result,
+    layers::{Contents, Scope},
+};
+
+/// Largest configuration that is read.
+const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
+/// Most layers that are looked into.
+const MAX_LAYERS: usize = 200;
+/// Most reports of one digest that are read.
+const MAX_REPORTS: usize = 8;
+
+/// A layer, as its manifest describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerFact {
+    /// Its media type.
+    pub media_type: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size as stored, in bytes.
+    pub size: u64,
+}
+
+/// What is known of one digest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inspection {
+    /// The digest that was asked for.
+    pub digest: Digest,
+    /// The digest of the manifest that was looked into: of one platform, where the digest is an index.
+    pub manifest_digest: Digest,
+    /// What it is.
+    pub kind: ArtifactKind,
+    /// What its manifest says it is.
+    pub declared_type: String,
+    /// When it was made, where it says so.
+    pub created: Option<Micros>,
+    /// Where it runs: `linux/amd64`.
+    pub platforms: Vec<String>,
+    /// Its layers.
+    pub layers: Vec<LayerFact>,
+    /// The model.
+    pub facts: ModelFacts,
+    /// The model card.
+    pub card: Option<Card>,
+    /// The signature.
+    pub signature: SignatureFact,
+    /// The newest scan.
+    pub scan: Option<ScanFact>,
+    /// The model files that run code.
+    pub pickle: Option<PickleFact>,
+}
+
+/// The manifest that is looked into.
+struct Chosen {
+    digest: Digest,
+    manifest: Manifest,
+    platforms: Vec<String>,
+}
+
+impl Client {
+    /// Looks at everything that is known of a digest, against these trusted keys, at this time.
+    ///
+    /// What cannot be found out is unknown in the result and named in `facts.notes`; an error is
+    /// only returned when not even the manifest can be read.
+    pub async fn inspect(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        trusted: &[TrustedKey],
+        now: Micros,
+    ) -> Result<Inspection> {
+        self.within(self.inspect_all(repository, digest, trusted, now))
+            .await
+    }
+
+    async fn inspect_all(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        trusted: &[TrustedKey],
+        now: Micros,
+    ) -> Result<Inspection> {
+        let (bytes, document) = self.manifest(repository, digest).await?;
+        let chosen = self.choose(repository, digest, document).await?;
+        let manifest = &chosen.manifest;
+        let mut notes = Vec::new();
+
+        let referrers = self.referrers(repository, digest).await;
+        let keys = Keys::new(trusted);
+        let listed = referrers.as_deref().map_err(|e| e.message());
+        let signature = self
+            .signature(
+                repository,
+                digest,
+                &bytes,
+                listed.as_deref().map_err(String::as_str),
+                &keys,
+            )
+            .await;
+
+        let config = match self
+            .blob(
+                repository,
+                &manifest.config,
+                MAX_CONFIG_BYTES,
+                "The configuration",
+            )
+            .await
+        {
+            Ok(config) => Some(config),
+            Err(e) if e.is_passing() => return Err(e),
+            Err(e) => {
+                notes.push(format!(
+                    "The configuration could not be read: {}",
+                    e.message()
+                ));
+                None
+            }
+        };
+        let image = config
+            .as_deref()
+            .filter(|_| manifest.is_container_image())
+            .and_then(|bytes| {
+                ImageConfig::parse(bytes)
+                    .map_err(|malformed| notes.push(format!("{malformed}.")))
+                    .ok()
+            });
+
+        let mut contents = self.contents(repository, manifest, image.as_ref()).await;
+        let listing = contents.listing();
+        let kind = detect(manifest, image.as_ref(), &listing);
+        let packaging = config.as_deref().and_then(|bytes| {
+            parse_packaging(kind, bytes)
+                .map_err(|malformed| notes.push(format!("{malformed}.")))
+                .ok()
+        });
+        let created = image
+            .as_ref()
+            .and_then(|i| i.created)
+            .or_else(|| packaging.as_ref().and_then(|p| p.created))
+            .or_else(|| {
+                manifest
+                    .annotations
+                    .get("org.opencontainers.image.created")
+                    .and_then(|t| Micros::parse(t))
+            });
+        let mut platforms = chosen.platforms;
+        if platforms.is_empty() {
+            platforms.extend(
+                image
+                    .as_ref()
+                    .and_then(|i| i.platform.as_ref())
+                    .map(|p| p.label()),
+            );
+        }
+
+        let scan = match &referrers {
+            Ok(list) => {
+                self.scan(
+                    repository,
+                    digest,
+                    &chosen.digest,
+                    list,
+                    kind,
+                    now,
+                    &mut notes,
+                )
+                .await
+            }
+            Err(e) => {
+                notes.push(format!(
+                    "What refers to this version could not be listed, so scans are unknown: {}",
+                    e.message()
+                ));
+                None
+            }
+        };
+        let card = contents.card();
+        if let Some(problem) = card.as_ref().and_then(|c| c.problem.clone()) {
+            notes.push(problem);
+        }
+        let pickle = PickleFact::of(contents.pickles());
+        let mut facts = ModelFacts::assemble(Sources {
+            files: listing,
+            config: contents.config(),
+            safetensors: contents.tensors(),
+            gguf: contents.gguf(),
+            packaging,
+            card: card.clone(),
+            image,
+            annotations: manifest.annotations.clone(),
+        });
+        facts.artifact_bytes = Some(manifest.layers_size());
+        facts.notes = notes;
+        facts.notes.append(&mut contents.notes);
+        Ok(Inspection {
+            digest: digest.clone(),
+            manifest_digest: chosen.digest,
+            kind,
+            declared_type: manifest.effective_type().to_owned(),
+            created,
+            platforms,
+            layers: manifest
+                .layers
+                .iter()
+                .map(|l| LayerFact {
+                    media_type: l.media_type.clone(),
+                    digest: l.digest.clone(),
+                    size: l.size,
+                })
+                .collect(),
+            facts,
+            card,
+            signature,
+            scan,
+            pickle,
+        })
+    }
+
+    /// The manifest behind a digest; of an index, the one for Linux on x86-64, or the first.
+    async fn choose(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        document: Document,
+    ) -> Result<Chosen> {
+        let index = match document {
+            Document::Manifest(manifest) => {
+                return Ok(Chosen {
+                    digest: digest.clone(),
+                    manifest,
+                    platforms: Vec::new(),
+                });
+            }
+            Document::Index(index) => index,
+        };
+        let known = |d: &&Descriptor| d.platform.as_ref().is_none_or(|p| p.is_known());
+        let usual = |d: &&Descriptor| {
+            d.platform
+                .as_ref()
+                .is_some_and(|p| p.os == "linux" && p.architecture == "amd64")
+        };
+        let candidates: Vec<&Descriptor> = index.manifests.iter().filter(known).collect();
+        let descriptor = candidates
+            .iter()
+            .copied()
+            .find(|d| usual(d))
+            .or_else(|| candidates.first().copied())
+            .ok_or_else(|| domain::artifact::Malformed::new("The image index", "lists no image"))?;
+        let platforms = candidates
+            .iter()
+            .filter_map(|d| d.platform.as_ref())
+            .map(|p| p.label())
+            .collect();
+        match self.manifest(repository, &descriptor.digest).await?.1 {
+            Document::Manifest(manifest) => Ok(Chosen {
+                digest: descriptor.digest.clone(),
+                manifest,
+                platforms,
+            }),
+            Document::Index(_) => Err(domain::artifact::Malformed::new(
+                "The image index",
+                "lists another index, which is not followed",
+            )
+            .into()),
+        }
+    }
+
+    /// What lies in the layers.
+    async fn contents(
+        &self,
+        repository: &str,
+        manifest: &Manifest,
+        image: Option<&ImageConfig>,
+    ) -> Contents {
+        let scope = if manifest.is_container_image() {
+            Scope::Models
+        } else {
+            Scope::All
+        };
+        let mut contents = Contents::new(scope);
+        let kind = detect(manifest, image, &contents.listing());
+        if scope == Scope::All && kind == ArtifactKind::Unknown {
+            contents.gap("This is no image and no model packaging that we know, so its layers were not read.".into());
+            return contents;
+        }
+        // A server's image is known by what it starts; its gigabytes of libraries say nothing more.
+        let serves = image.and_then(ImageConfig::serving_hint).is_some();
+        let mut budget = self.limits().inspection_bytes;
+        for (number, layer) in manifest.layers.iter().enumerate() {
+            if number == MAX_LAYERS {
+                contents.gap(format!(
+                    "There are more than {MAX_LAYERS} layers; the rest was not read."
+                ));
+                break;
+            }
+            if serves && layer.size > 8 * 1024 * 1024 {
+                contents.complete = false;
+                continue;
+            }
+            self.look_into(repository, layer, &mut contents, &mut budget)
+                .await;
+        }
+        contents
+    }
+
+    /// The newest report among the referrers of a digest and of the manifest that was looked into.
+    #[allow(clippy::too_many_arguments)]
+    async fn scan(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        manifest_digest: &Digest,
+        listed: &[Descriptor],
+        kind: ArtifactKind,
+        now: Micros,
+        notes: &mut Vec<String>,
+    ) -> Option<ScanFact> {
+        let mut reports: Vec<Descriptor> = listed
+            .iter()
+            .filter(|d| report_kind(d).is_some())
+            .cloned()
+            .collect();
+        if digest != manifest_digest {
+            match self.referrers(repository, manifest_digest).await {
+                Ok(more) => reports.extend(more.into_iter().filter(|d| report_kind(d).is_some())),
+                Err(e) => notes.push(format!(
+                    "Reports on the image of one platform could not be listed: {}",
+                    e.message()
+                )),
+            }
+        }
+        let mut newest: Option<ScanFact> = None;
+        for descriptor in reports.iter().take(MAX_REPORTS) {
+            let fact = match report_kind(descriptor) {
+                Some(Report::Trivy) => match self.trivy(repository, descriptor).await {
+                    Ok(report) => ScanFact::judge(
+                        report,
+                        kind,
+                        &[digest, manifest_digest],
+                        Some(descriptor.digest.clone()),
+                        now,
+                    ),
+                    Err(e) => {
+                        notes.push(format!("A scan report could not be read: {}", e.message()));
+                        continue;
+                    }
+                },
+                Some(Report::Sarif) => ScanFact::not_scannable(
+                    "SARIF",
+                    "There is a report in SARIF, which is not read; attach Trivy's JSON.",
+                    Some(descriptor.digest.clone()),
+                ),
+                None => continue,
+            };
+            let newer = newest
+                .as_ref()
+                .is_none_or(|old| old.report.created < fact.report.created);
+            if newer {
+                newest = Some(fact);
+            }
+        }
+        newest
+    }
+
+    async fn trivy(
+        &self,
+        repository: &str,
+        descriptor: &Descriptor,
+    ) -> Result<domain::artifact::ScanReport> {
+        let missing = || domain::artifact::Malformed::new("The scan report", "holds no report");
+        let Document::Manifest(manifest) = self.manifest(repository, &descriptor.digest).await?.1
+        else {
+            return Err(missing().into());
+        };
+        let layer = manifest.layers.first().ok_or_else(missing)?;
+        let bytes = self
+            .blob(
+                repository,
+                layer,
+                MAX_REPORT_BYTES as u64,
+                "The scan report",
+            )
+            .await?;
+        Ok(parse_trivy(&bytes)?)
+    }
+}
+
+/// Kinds of reports that are attached to images.
+enum Report {
+    Trivy,
+    Sarif,
+}
+
+fn report_kind(descriptor: &Descriptor) -> Option<Report> {
+    match descriptor.artifact_type.as_deref()? {
+        media_types::TRIVY_REPORT => Some(Report::Trivy),
+        media_types::SARIF => Some(Report::Sarif),
+        _ => None,
+    }
+}

@@ -1,0 +1,354 @@
+//! Which files are kept, and what is read of them.
+
+use std::collections::BTreeMap;
+
+use domain::artifact::{
+    Card, ConfigJson, FileEntry, FileListing, GgufHeader, MAX_CARD_BYTES, MAX_GGUF_HEADER_BYTES,
+    PickleScan, TensorSummary, header_length, is_pickle_name, parse_header, scan_model_file,
+};
+
+use super::{
+    source::{Source, Stop},
+    tar::Tar,
+};
+
+/// Most files that are kept by name.
+const MAX_FILES: usize = 20_000;
+/// Most weight files and pickles whose beginnings are read.
+const MAX_HEADERS: usize = 500;
+/// Bytes of a pickle that are scanned.
+const MAX_PICKLE_BYTES: u64 = 8 * 1024 * 1024;
+/// Largest small file that is kept.
+const MAX_SMALL_BYTES: u64 = 2 * 1024 * 1024;
+/// Notes that are kept.
+const MAX_NOTES: usize = 20;
+
+/// Which files of a layer belong to the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// In a container image: what lies under `models/`, and a README beside it.
+    Models,
+    /// In a model artifact: all.
+    All,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Contents {
+    scope: Scope,
+    files: BTreeMap<String, u64>,
+    cards: BTreeMap<String, Vec<u8>>,
+    configs: BTreeMap<String, Vec<u8>>,
+    tensors: BTreeMap<String, TensorSummary>,
+    gguf: BTreeMap<String, GgufHeader>,
+    pickles: BTreeMap<String, PickleScan>,
+    /// Whether everything was looked at.
+    pub(crate) complete: bool,
+    /// What was not, and why, in sentences.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Where a file's bytes come from: an entry of an archive, or a layer that is the file.
+enum Body<'a, 'b, 'c> {
+    Entry(&'a mut Tar<'b, 'c>),
+    Whole {
+        source: &'a mut Source<'c>,
+        left: u64,
+    },
+}
+
+impl Body<'_, '_, '_> {
+    /// Up to `length` further bytes.
+    async fn read(&mut self, length: u64) -> Result<Vec<u8>, Stop> {
+        match self {
+            Self::Entry(tar) => tar.read(length).await,
+            Self::Whole { source, left } => {
+                let length = length.min(*left);
+                let mut buffer = vec![0; usize::try_from(length).map_err(|_| Stop::Limit)?];
+                source.read_exact(&mut buffer).await?;
+                *left -= length;
+                Ok(buffer)
+            }
+        }
+    }
+}
+
+impl Contents {
+    pub(crate) fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            files: BTreeMap::new(),
+            cards: BTreeMap::new(),
+            configs: BTreeMap::new(),
+            tensors: BTreeMap::new(),
+            gguf: BTreeMap::new(),
+            pickles: BTreeMap::new(),
+            complete: true,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Something was not looked at.
+    pub(crate) fn gap(&mut self, note: String) {
+        self.complete = false;
+        self.note(note);
+    }
+
+    fn note(&mut self, note: String) {
+        if self.notes.len() < MAX_NOTES && !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    pub(super) async fn take_file(
+        &mut self,
+        path: &str,
+        size: u64,
+        tar: &mut Tar<'_, '_>,
+    ) -> Result<(), Stop> {
+        if self.whiteout(path) {
+            return Ok(());
+        }
+        self.take(path, size, Body::Entry(tar)).await
+    }
+
+    pub(super) async fn take_raw(
+        &mut self,
+        path: &str,
+        size: u64,
+        source: &mut Source<'_>,
+    ) -> Result<(), Stop> {
+        self.take(path, size, Body::Whole { source, left: size })
+            .await
+    }
+
+    /// A link or a device: it hides what an earlier layer had there.
+    pub(super) fn take_other(&mut self, path: &str) {
+        if path.starts_with("models/") {
+            self.forget(path);
+            self.note(format!("{path} is a link or a device and was passed over."));
+        }
+    }
+
+    /// Obeys the marks by which a layer removes what earlier ones hold (OCI image specification,
+    /// "Whiteouts").
+    fn whiteout(&mut self, path: &str) -> bool {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let Some(removed) = name.strip_prefix(".wh.") else {
+            return false;
+        };
+        if removed == ".wh..opq" {
+            self.forget_below(folder);
+        } else {
+            let target = if folder.is_empty() {
+                removed.to_owned()
+            } else {
+                format!("{folder}/{removed}")
+            };
+            self.forget(&target);
+            self.forget_below(&target);
+        }
+        true
+    }
+
+    fn forget(&mut self, path: &str) {
+        self.files.remove(path);
+        self.cards.remove(path);
+        self.configs.remove(path);
+        self.tensors.remove(path);
+        self.gguf.remove(path);
+        self.pickles.remove(path);
+    }
+
+    fn forget_below(&mut self, folder: &str) {
+        let prefix = if folder.is_empty() {
+            String::new()
+        } else {
+            format!("{folder}/")
+        };
+        let below: Vec<String> = self
+            .files
+            .keys()
+            .filter(|p| p.starts_with(&prefix))
+            .cloned()
+            .collect();
+        for path in below {
+            self.forget(&path);
+        }
+    }
+
+    async fn take(
+        &mut self,
+        path: &str,
+        size: u64,
+        mut body: Body<'_, '_, '_>,
+    ) -> Result<(), Stop> {
+        let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
+        let readme = name == "readme.md" || name == "model_card.md" || name == "modelcard.md";
+        let ours = self.scope == Scope::All
+            || path.starts_with("models/")
+            || (readme && !path.contains('/'));
+        if !ours {
+            return Ok(());
+        }
+        if self.files.len() >= MAX_FILES {
+            self.gap(format!(
+                "There are more than {MAX_FILES} files; the rest was passed over."
+            ));
+            return Ok(());
+        }
+        self.forget(path);
+        self.files.insert(path.to_owned(), size);
+        if readme {
+            let bytes = body.read(size.min(MAX_CARD_BYTES as u64 + 1)).await?;
+            self.cards.insert(path.to_owned(), bytes);
+        } else if name == "config.json" {
+            if size <= MAX_SMALL_BYTES {
+                self.configs.insert(path.to_owned(), body.read(size).await?);
+            } else {
+                self.note(format!("{path} is larger than is read."));
+            }
+        } else if self.tensors.len() + self.gguf.len() + self.pickles.len() >= MAX_HEADERS {
+            self.gap(format!(
+                "There are more than {MAX_HEADERS} weight files; the rest was not looked into."
+            ));
+        } else if name.ends_with(".safetensors") {
+            self.take_safetensors(path, size, body).await?;
+        } else if name.ends_with(".gguf") {
+            let head = body.read(size.min(MAX_GGUF_HEADER_BYTES as u64)).await?;
+            match GgufHeader::parse(&head) {
+                Ok(header) => {
+                    self.gguf.insert(path.to_owned(), header);
+                }
+                Err(malformed) => self.note(format!("{path}: {malformed}.")),
+            }
+        } else if is_pickle_name(path) {
+            let head = body.read(size.min(MAX_PICKLE_BYTES)).await?;
+            let scan = scan_model_file(path, &head, size <= MAX_PICKLE_BYTES);
+            self.pickles.insert(path.to_owned(), scan);
+        }
+        Ok(())
+    }
+
+    async fn take_safetensors(
+        &mut self,
+        path: &str,
+        size: u64,
+        mut body: Body<'_, '_, '_>,
+    ) -> Result<(), Stop> {
+        let first = body.read(8).await?;
+        let parsed = match <[u8; 8]>::try_from(first) {
+            Ok(first) => match header_length(first, Some(size)) {
+                Ok(length) => parse_header(&body.read(length).await?, Some(size)),
+                Err(malformed) => Err(malformed),
+            },
+            Err(_) => {
+                self.note(format!("{path} is too short for a safetensors file."));
+                return Ok(());
+            }
+        };
+        match parsed {
+            Ok(summary) => {
+                self.tensors.insert(path.to_owned(), summary);
+            }
+            Err(malformed) => self.note(format!("{path}: {malformed}.")),
+        }
+        Ok(())
+    }
+
+    /// Whether a pickle of this kind of scan was found.
+    pub(crate) fn pickles(&self) -> Vec<PickleScan> {
+        self.pickles.values().cloned().collect()
+    }
+
+    /// The card: the one that lies highest.
+    pub(crate) fn card(&self) -> Option<Card> {
+        highest(&self.cards).map(|(_, bytes)| Card::parse(bytes))
+    }
+
+    /// `config.json`: the one that lies highest, where it can be read.
+    pub(crate) fn config(&mut self) -> Option<ConfigJson> {
+        let (path, parsed) = highest(&self.configs)
+            .map(|(path, bytes)| (path.to_owned(), ConfigJson::parse(bytes)))?;
+        match parsed {
+            Ok(config) => Some(config),
+            Err(malformed) => {
+                self.note(format!("{path}: {malformed}."));
+                None
+            }
+        }
+    }
+
+    /// The sum over the safetensors files; incomplete where a file or a layer could not be read.
+    pub(crate) fn tensors(&self) -> Option<TensorSummary> {
+        let mut sum: Option<TensorSummary> = None;
+        for summary in self.tensors.values() {
+            match &mut sum {
+                Some(sum) => sum.merge(summary),
+                None => sum = Some(summary.clone()),
+            }
+        }
+        let weights = self
+            .files
+            .keys()
+            .filter(|path| path.to_lowercase().ends_with(".safetensors"))
+            .count();
+        if let Some(sum) = &mut sum {
+            sum.complete &= self.complete && weights == self.tensors.len();
+        }
+        sum
+    }
+
+    /// The GGUF header of the largest file.
+    pub(crate) fn gguf(&self) -> Option<GgufHeader> {
+        self.gguf
+            .iter()
+            .max_by_key(|(path, _)| self.files.get(*path))
+            .map(|(_, header)| header.clone())
+    }
+
+    /// The files.
+    pub(crate) fn listing(&self) -> FileListing {
+        FileListing {
+            entries: self
+                .files
+                .iter()
+                .map(|(path, size)| FileEntry::new(path, *size))
+                .collect(),
+            complete: self.complete,
+        }
+    }
+}
+
+/// The entry whose path has the fewest folders, and of those the first.
+fn highest<T>(map: &BTreeMap<String, T>) -> Option<(&str, &T)> {
+    map.iter()
+        .min_by_key(|(path, _)| path.matches('/').count())
+        .map(|(path, value)| (path.as_str(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_layers_remove_what_earlier_ones_hold() {
+        let mut contents = Contents::new(Scope::Models);
+        for path in ["models/a", "models/b/c", "models/b/d", "models/e"] {
+            contents.files.insert(path.into(), 1);
+        }
+        assert!(contents.whiteout("models/.wh.a"));
+        assert!(contents.whiteout("models/b/.wh..wh..opq"));
+        assert!(!contents.whiteout("models/e"));
+        assert_eq!(contents.files.keys().collect::<Vec<_>>(), ["models/e"]);
+    }
+
+    #[test]
+    fn the_highest_file_counts() {
+        let map = BTreeMap::from([
+            ("a/b/README.md".to_owned(), 1),
+            ("z/README.md".to_owned(), 2),
+        ]);
+        assert_eq!(highest(&map), Some(("z/README.md", &2)));
+    }
+}
