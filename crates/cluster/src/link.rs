@@ -1,0 +1,183 @@
+//! One cluster: its cache, how the console stands with it, and what waits for changes.
+
+use crate::{
+    cache::Data,
+    config::{ClusterConfig, Labels, Timing},
+    connect::Connection,
+};
+use domain::{Micros, ids::ClusterId, observed::ClusterFacts};
+use services::ports::Clock;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+use tokio::sync::Notify;
+
+/// How the watch of one kind of object goes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Watching {
+    /// The first list has not arrived yet.
+    Starting,
+    Running,
+    /// The cluster does not know this kind: a fact, not a failure.
+    Absent,
+    /// Why not, in words, and since when.
+    Broken {
+        problem: String,
+        since: Micros,
+    },
+}
+
+/// How the console stands with the cluster.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standing {
+    pub id: Option<ClusterId>,
+    pub reachable: bool,
+    pub problem: Option<String>,
+    /// When it last said anything.
+    pub heard: Option<Micros>,
+    pub server: String,
+    pub watches: BTreeMap<&'static str, Watching>,
+    /// Kinds of which something was seen.
+    pub filled: BTreeSet<&'static str>,
+}
+
+/// The resource whose watch decides whether the list of deployments is fresh.
+pub(crate) const DEPLOYMENTS: &str = "inferenceservices.serving.kserve.io";
+
+impl Standing {
+    /// Is what is shown of deployments older than it looks?
+    pub fn stale(&self) -> bool {
+        !self.reachable || matches!(self.watches.get(DEPLOYMENTS), Some(Watching::Broken { .. }))
+    }
+
+    /// What is wrong, the gravest first.
+    pub fn words(&self) -> Option<String> {
+        if let Some(p) = &self.problem {
+            return Some(p.clone());
+        }
+        let broken: Vec<String> = self
+            .watches
+            .iter()
+            .filter_map(|(kind, w)| match w {
+                Watching::Broken { problem, .. } => Some(format!("{kind}: {problem}")),
+                _ => None,
+            })
+            .collect();
+        if !broken.is_empty() {
+            return Some(broken.join("; "));
+        }
+        matches!(self.watches.get(DEPLOYMENTS), Some(Watching::Absent)).then(|| {
+            "KServe is not installed in this cluster (it knows no InferenceServices)".to_owned()
+        })
+    }
+}
+
+/// One cluster of the fleet.
+pub(crate) struct Cluster {
+    pub config: ClusterConfig,
+    pub labels: Labels,
+    pub timing: Timing,
+    pub clock: Arc<dyn Clock>,
+    data: RwLock<Data>,
+    standing: RwLock<Standing>,
+    connection: RwLock<Option<Connection>>,
+    facts: RwLock<Option<Arc<ClusterFacts>>>,
+    /// Something is dirty.
+    pub changed: Notify,
+    /// The cluster is back: whoever pauses may try at once.
+    pub back: Notify,
+    /// Something that the facts depend on changed.
+    pub facts_due: Notify,
+}
+
+impl Cluster {
+    pub fn new(
+        config: ClusterConfig,
+        labels: Labels,
+        timing: Timing,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            config,
+            labels,
+            timing,
+            clock,
+            data: RwLock::default(),
+            standing: RwLock::new(Standing {
+                problem: Some("the console has not reached this cluster yet".into()),
+                ..Default::default()
+            }),
+            connection: RwLock::default(),
+            facts: RwLock::default(),
+            changed: Notify::new(),
+            back: Notify::new(),
+            facts_due: Notify::new(),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    // A thread that panicked while it held one of these locks left whole values behind: every
+    // change is a single insert or remove. So poisoning is no reason to stop.
+    pub fn data(&self) -> RwLockReadGuard<'_, Data> {
+        self.data
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+    pub fn data_mut(&self) -> RwLockWriteGuard<'_, Data> {
+        self.data
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+    pub fn standing(&self) -> RwLockReadGuard<'_, Standing> {
+        self.standing
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+    pub fn standing_mut(&self) -> RwLockWriteGuard<'_, Standing> {
+        self.standing
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+    pub fn connection(&self) -> Option<Connection> {
+        self.connection
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+    pub fn set_connection(&self, connection: Option<Connection>) {
+        *self
+            .connection
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = connection;
+    }
+    pub fn facts(&self) -> Option<Arc<ClusterFacts>> {
+        self.facts
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+    pub fn set_facts(&self, facts: ClusterFacts) {
+        *self
+            .facts
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(facts));
+    }
+
+    /// The cluster said something just now.
+    pub fn heard(&self) {
+        let now = self.clock.now();
+        self.standing_mut().heard = Some(now);
+    }
+
+    /// The cluster's identity, as soon as it is known.
+    pub fn id(&self) -> ClusterId {
+        self.standing()
+            .id
+            .clone()
+            .unwrap_or_else(|| ClusterId(String::new()))
+    }
+}
