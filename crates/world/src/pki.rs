@@ -1,7 +1,7 @@
 //! The world's own certificate authority and the keys of its parts.
 //!
 //! Everything that a part of the world shows to another is signed by one authority, made when
-//! the world is: API servers, kubelets, the webhooks of the KServe stand-in and the proxies.
+//! the world is: API servers, kubelets and the proxies.
 
 use crate::error::{Error, Result, write_file};
 use rcgen::{
@@ -56,11 +56,6 @@ impl Pki {
         self.pair("kubelet")
     }
 
-    /// The pair of the KServe stand-in's webhooks.
-    pub fn webhook(&self) -> Pair {
-        self.pair("webhook")
-    }
-
     /// The pair of the proxies in front of API servers.
     pub fn proxy(&self) -> Pair {
         self.pair("proxy")
@@ -101,7 +96,6 @@ impl Pki {
         for pair in [
             self.api_server(),
             self.kubelet(),
-            self.webhook(),
             self.proxy(),
         ] {
             let names = [

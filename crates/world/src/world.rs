@@ -11,7 +11,7 @@ use crate::layout::{Layout, Options};
 use crate::pki::Pki;
 use crate::process::{Guard, Program};
 use crate::programs::{self, Progress, ProgressFn};
-use crate::{accounts, console_config, prometheus, provider, registry};
+use crate::{accounts, console_config, kserve, prometheus, provider, registry};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -153,7 +153,7 @@ impl Prepared {
             guard,
             layout,
         };
-        world.run_stand_ins(&options, &pki).await?;
+        world.run_stand_ins(&options).await?;
         world.addresses.write()?;
         if world.layout.is_new {
             world.seed(&options, progress).await?;
@@ -256,8 +256,36 @@ impl World {
         let _ = std::fs::remove_file(self.layout.path("world.pid"));
     }
 
-    async fn run_stand_ins(&mut self, options: &Options, pki: &Pki) -> Result<()> {
-        let _ = (options, pki);
+    /// Installs KServe's definitions and webhooks, and runs the stand-in for its controller.
+    async fn run_stand_ins(&mut self, options: &Options) -> Result<()> {
+        if !options.kserve_stand_in {
+            return Ok(());
+        }
+        let clusters = &self.addresses.clusters;
+        let installed = futures::future::try_join_all(clusters.iter().map(|cluster| async {
+            let client = cluster.controller().await?;
+            let said = |error: kserve::Error| {
+                Error::other(format!("KServe's stand-in in {}: {error}", cluster.name))
+            };
+            // One endpoint for each cluster: what it answers follows that cluster's settings.
+            let port = self.layout.port(&format!("{}/webhook", cluster.name));
+            let webhook = kserve::WebhookEndpoint::start(port).await.map_err(said)?;
+            kserve::install(&client, &webhook, options.kserve_crds.as_deref())
+                .await
+                .map_err(said)?;
+            Ok::<_, Error>((cluster.name.clone(), client, webhook))
+        }))
+        .await?;
+        for (cluster, client, webhook) in installed {
+            let shutdown = self.shutdown.clone();
+            self.tasks.push(tokio::spawn(async move {
+                let ended = kserve::run(client, kserve::Options::default(), shutdown).await;
+                if let Err(error) = ended {
+                    tracing::error!(%cluster, %error, "KServe's stand-in ended");
+                }
+                drop(webhook);
+            }));
+        }
         Ok(())
     }
 

@@ -98,7 +98,6 @@ fn objects(cluster: &str, pod_logs: &Path) -> Vec<Value> {
     objects.extend(rights());
     objects.push(kserve_settings(cluster));
     objects.push(controller_rights());
-    objects.extend(gateway());
     objects.push(plane::default_logs(pod_logs));
     objects
 }
@@ -262,29 +261,4 @@ fn kserve_settings(cluster: &str) -> Value {
             "localModel": json!({"enabled": false}).to_string(),
         },
     })
-}
-
-fn gateway() -> Vec<Value> {
-    vec![
-        json!({
-            "apiVersion": "gateway.networking.k8s.io/v1",
-            "kind": "GatewayClass",
-            "metadata": {"name": "envoy"},
-            "spec": {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"},
-        }),
-        json!({
-            "apiVersion": "gateway.networking.k8s.io/v1",
-            "kind": "Gateway",
-            "metadata": {"name": "kserve-ingress-gateway", "namespace": "kserve"},
-            "spec": {
-                "gatewayClassName": "envoy",
-                "listeners": [{
-                    "name": "http",
-                    "protocol": "HTTP",
-                    "port": 80,
-                    "allowedRoutes": {"namespaces": {"from": "All"}},
-                }],
-            },
-        }),
-    ]
 }

@@ -311,6 +311,8 @@ fn api_server_args(paths: &Paths, pki: &Pki, etcd: u16, port: u16) -> Vec<OsStri
         "--event-ttl=24h".into(),
         // Ends at once on SIGTERM instead of draining watches.
         "--shutdown-delay-duration=0s".into(),
+        // A loopback address cannot be the endpoint of the `kubernetes` service.
+        "--endpoint-reconciler-type=none".into(),
     ])
 }
 
