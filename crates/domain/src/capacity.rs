@@ -143,7 +143,13 @@ fn reasons(verdicts: &[NodeVerdict]) -> String {
         }
     }
     counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-    counts.iter().take(4).map(|(r, n)| format!("{n} {r}")).collect::<Vec<_>>().join("; ")
+    // "1 has …", "2 have …"
+    let many = |r: &str| match r.split_once(' ') {
+        Some(("has", rest)) => format!("have {rest}"),
+        Some(("is", rest)) => format!("are {rest}"),
+        _ => r.to_owned(),
+    };
+    counts.iter().take(4).map(|(r, n)| if *n == 1 { format!("1 {r}") } else { format!("{n} {}", many(r)) }).collect::<Vec<_>>().join("; ")
 }
 
 /// What the quotas of the namespace would be after so many pods more (or less). Only resources that
@@ -171,6 +177,18 @@ pub fn quota_effect(quotas: &[Quota], requests: &BTreeMap<String, String>, limit
                 hard: limit.show(resource),
                 exceeded: after > limit && replicas_delta > 0,
             });
+        }
+    }
+    out
+}
+
+/// The quotas as they would stand without so many of these pods: what an update gives back first.
+pub fn without(quotas: &[Quota], requests: &BTreeMap<String, String>, limits: &BTreeMap<String, String>, replicas: i64) -> Vec<Quota> {
+    let mut out = quotas.to_vec();
+    for quota in &mut out {
+        let freed = quota_effect(std::slice::from_ref(quota), requests, limits, -replicas);
+        for effect in freed {
+            quota.used.insert(effect.resource, effect.after);
         }
     }
     out

@@ -144,18 +144,18 @@ pub fn bytes_of(dtype: &str) -> Option<f64> {
 /// without regard to windows. `None` where the shape is unknown.
 pub fn kv_bytes_per_token(input: &SizingInput) -> Option<u64> {
     let per_layer = per_layer_elements(input, None)?;
-    Some((per_layer as f64 * f64::from(input.layers?) * input.kv_bytes.unwrap_or(2.0)).ceil() as u64)
+    Some((per_layer * f64::from(input.layers?) * input.kv_bytes.unwrap_or(2.0)).ceil() as u64)
 }
 
 /// Elements per token and layer; with `tp`, on one rank.
-fn per_layer_elements(input: &SizingInput, tp: Option<u32>) -> Option<u64> {
+fn per_layer_elements(input: &SizingInput, tp: Option<u32>) -> Option<f64> {
     if let Some(mla) = input.mla {
-        return Some(u64::from(mla.kv_lora_rank) + u64::from(mla.qk_rope_head_dim));
+        return Some(f64::from(mla.kv_lora_rank) + f64::from(mla.qk_rope_head_dim));
     }
     let kv_heads = input.kv_heads.or(input.heads)?.max(1);
     let head_dim = input.head_dim.or_else(|| Some(input.hidden? / input.heads.filter(|h| *h > 0)?))?;
     let mine = tp.map_or(kv_heads, |tp| kv_heads.div_ceil(tp.max(1)));
-    Some(2 * u64::from(mine) * u64::from(head_dim))
+    Some(2.0 * f64::from(mine) * f64::from(head_dim))
 }
 
 /// Bytes of cache on one GPU for one request of `tokens`: layers divided by pipeline stages, heads by
@@ -165,8 +165,8 @@ fn kv_per_gpu(input: &SizingInput, tokens: u64, tp: u32, pp: u32) -> Option<f64>
     let elements = per_layer_elements(input, Some(tp))?;
     let windowed = input.sliding_window.map_or(0, |_| input.sliding_layers.map_or(layers, u64::from)).min(layers);
     let capped = tokens.min(input.sliding_window.map_or(u64::MAX, u64::from));
-    let token_layers = (layers - windowed) * tokens + windowed * capped;
-    Some((elements * token_layers) as f64 * input.kv_bytes.unwrap_or(2.0) / f64::from(pp.max(1)))
+    let token_layers = (layers - windowed) as f64 * tokens as f64 + windowed as f64 * capped as f64;
+    Some(elements * token_layers * input.kv_bytes.unwrap_or(2.0) / f64::from(pp.max(1)))
 }
 
 const GIB: f64 = (1u64 << 30) as f64;
@@ -180,12 +180,12 @@ pub fn estimate(input: &SizingInput, gpus: &[Gpu]) -> Option<Estimate> {
     let (fewest, most) = concurrency(input, &mut assumptions);
     let context = context(input, &mut assumptions);
     shape(input, tp, &mut assumptions);
-    let utilization = input.utilization.unwrap_or(0.9).clamp(0.1, 1.0);
+    let utilization = input.utilization.filter(|u| u.is_finite()).unwrap_or(0.9).clamp(0.1, 1.0);
     assumptions.push(format!("The server may use {:.0} % of a GPU's memory (gpu_memory_utilization).", utilization * 100.0));
     assumptions.push("Beside weights and cache: 0.5 to 2 GiB per GPU for activations, CUDA graphs and the runtime.".into());
 
     let per_gpu = |tp: u32, pp: u32| -> (f64, f64) {
-        let weights = weight_bytes as f64 / f64::from(tp * pp);
+        let weights = weight_bytes as f64 / (f64::from(tp) * f64::from(pp));
         match (kv_per_gpu(input, context.0, tp, pp), kv_per_gpu(input, context.1, tp, pp)) {
             (Some(low), Some(high)) => (weights + low * f64::from(fewest) + 0.5 * GIB, weights + high * f64::from(most) + 2.0 * GIB),
             // Shape unknown: a fifth to the whole of the weights again, no less than a GiB.
@@ -193,7 +193,7 @@ pub fn estimate(input: &SizingInput, gpus: &[Gpu]) -> Option<Estimate> {
         }
     };
     let (low, high) = per_gpu(tp, pp);
-    let n = f64::from(tp * pp);
+    let n = f64::from(tp) * f64::from(pp);
     let fits = gpus
         .iter()
         .map(|g| {
@@ -210,7 +210,7 @@ pub fn estimate(input: &SizingInput, gpus: &[Gpu]) -> Option<Estimate> {
         per_gpu_high_bytes: high as u64,
         weight_bytes,
         kv_bytes_per_token: kv_bytes_per_token(input),
-        gpus: tp * pp,
+        gpus: tp.saturating_mul(pp),
         assumptions,
         fits,
     })

@@ -25,7 +25,8 @@ pub fn parse_manifest(text: &str) -> Result<Value> {
     }
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_documents: 1,
+            // Two, so that a second one is told apart from a document that is too large.
+            max_documents: 2,
             max_depth: MAX_DEPTH,
             flow_nesting_limit: MAX_DEPTH,
             max_events: 50_000,
@@ -79,10 +80,39 @@ fn explain(e: &serde_saphyr::Error) -> Error {
         E::UnknownAnchor { .. } => ("An alias (`*name`) has no anchor (`&name`) before it".to_owned(), "Define the anchor first, or put the text in quotes if `*` belongs to it."),
         E::NonFiniteFloat { .. } => ("A number is not finite".to_owned(), "Write a finite number, or put the text in quotes."),
         E::Eof { .. } => ("The document ends too early".to_owned(), "Complete it: a bracket or a quote may still be open."),
-        _ => ("This is not valid YAML".to_owned(), "Look at indentation, colons and quotes at this place; lists begin with `- `, and tabs may not indent."),
+        E::ExternalMessage { source, .. } => match source.as_ref() {
+            serde_saphyr::localizer::ExternalMessageSource::Parser(scan) => syntax(scan.kind()),
+            _ => syntax(&serde_saphyr::granit_parser::ErrorKind::UnexpectedEof),
+        },
+        _ => (NOT_YAML.to_owned(), LOOK),
     };
     let place = e.location().map(|l| format!("line {}, column {}: ", l.line(), l.column())).unwrap_or_default();
     wrong(format!("{place}{what}."), remedy)
+}
+
+const NOT_YAML: &str = "This is not valid YAML";
+const LOOK: &str = "Look at indentation, colons and quotes at this place; lists begin with `- `, and tabs may not indent.";
+
+/// A mistake of syntax, by the parser's kind of error.
+fn syntax(kind: &serde_saphyr::granit_parser::ErrorKind) -> (String, &'static str) {
+    use serde_saphyr::granit_parser::ErrorKind as K;
+    let (what, remedy) = match kind {
+        K::TabNotAllowed | K::TabInBlockIndentation | K::TabInIndentation | K::TabAtBlockScalarStart | K::TabInPlainScalar => ("A tab stands where only blanks may", "Indent with blanks; put text that holds a tab in double quotes."),
+        K::UnclosedQuotedScalar | K::DocumentIndicatorInQuotedScalar => ("A quote is opened here and not closed", "Close it; a quote inside of single quotes is written twice."),
+        K::InvalidTrailingSingleQuotedScalar | K::InvalidTrailingDoubleQuotedScalar => ("Something follows the closing quote", "Put the whole text in one pair of quotes."),
+        K::UnclosedFlowCollection { .. } | K::MismatchedFlowCollectionEnd { .. } | K::MisplacedFlowCollectionEnd | K::UnexpectedEofFlowSequence | K::UnexpectedEofFlowMapping | K::UnexpectedEofImplicitFlowMapping => ("The brackets do not match", "Close each `[` with `]` and each `{` with `}`."),
+        K::ExpectedFlowMappingSeparator | K::ExpectedFlowSequenceSeparator => ("A comma or a closing bracket is missing", "Separate the parts with commas and close the bracket."),
+        K::MappingValueNotAllowed | K::InvalidColonPlacement | K::InvalidMappingValueWhitespace | K::FlowMappingValueAdjacentCollection => ("A colon stands where none may", "Put text that holds `: ` in quotes, and begin each field on a line of its own."),
+        K::SimpleKeyExpected | K::InvalidSimpleKey | K::ExpectedBlockMappingKey | K::MappingKeyNotAllowed => ("A field `name: value` was expected", "Write a colon and a blank after the name, and indent it like its neighbours."),
+        K::BlockSequenceEntryNotAllowed | K::BlockEntryInFlowCollection | K::InvalidBlockEntryWhitespace | K::ExpectedBlockSequenceEntry => ("A list's `-` stands where none may", "Indent the items of a list alike, with a blank after each `-`."),
+        K::InvalidIndentation | K::InvalidBlockScalarIndent | K::InvalidQuotedScalarIndent | K::InvalidFlowScalarIndent => ("The indentation does not fit", "Indent it like its neighbours, two blanks deeper than what it belongs to."),
+        K::UnexpectedCharacter { .. } | K::BomInsideDocument => ("A character that YAML does not take stands here", "Remove it, or put the text in double quotes."),
+        K::MultipleDocumentsUnsupported | K::ExpectedDocumentStart | K::InvalidDocumentEnd => ("A second document begins", "Keep one InferenceService; remove the other documents and their `---`."),
+        K::RecursionLimitExceeded | K::AnchorCountOverflow => ("The document is nested too deeply or has too many parts", "Write it flatter, and without anchors and aliases."),
+        K::UnknownAnchor => ("An alias (`*name`) has no anchor (`&name`) before it", "Define the anchor first, or put the text in quotes if `*` belongs to it."),
+        _ => (NOT_YAML, LOOK),
+    };
+    (what.to_owned(), remedy)
 }
 
 fn short(text: &str) -> String {

@@ -228,6 +228,8 @@ fn env(form: &Form, c: &mut Object) {
         let mut entry = before.cloned().unwrap_or_else(|| json!({}));
         entry["name"] = json!(e.name);
         match &e.source {
+            // A variable without a value is empty; it stays as it is written.
+            EnvFrom::Value { value } if value.is_empty() && before.is_some_and(|b| b.get("value").is_none()) => {}
             EnvFrom::Value { value } => entry["value"] = json!(value),
             EnvFrom::Secret { secret, key } => {
                 entry["valueFrom"]["secretKeyRef"]["name"] = json!(secret);

@@ -84,13 +84,13 @@ pub(super) fn errors(f: &Form) -> Vec<FieldError> {
 }
 
 fn names(f: &Form, out: &mut Out) {
-    let max = MAX_NAME - "-predictor".len();
+    let max = MAX_NAME - "isvc.-predictor".len();
     if f.name.is_empty() {
         out.say("name", "Give the deployment a name.");
     } else if !dns_label(&f.name) {
         out.say("name", "A name has lower-case letters, digits and `-`, begins with a letter and ends with a letter or digit, such as `llama-3-8b`.");
     } else if f.name.len() > max {
-        out.say("name", format!("KServe names a Service `{}-predictor`, which may have {MAX_NAME} characters: use at most {max}.", f.name));
+        out.say("name", format!("KServe labels the pods `isvc.{}-predictor`, which may have {MAX_NAME} characters: use at most {max} for the name.", f.name));
     }
     if f.namespace.is_empty() {
         out.say("namespace", "Choose where to deploy it.");

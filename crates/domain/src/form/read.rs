@@ -89,8 +89,16 @@ fn unknown(manifest: &Value, form: &Form) -> Vec<String> {
             (None, Some(v)) => !matches!(v, Value::Null) && !bookkeeping(&c.path) && !matches!(v, Value::String(s) if s.is_empty()),
         })
         .map(|c| c.path)
-        .filter(|p| !bookkeeping(p))
+        .filter(|p| !bookkeeping(p) && !p.starts_with("spec.predictor.tolerations["))
         .collect();
+    // Their place in the list means nothing: only whether each is the form's own.
+    let taint = form.gpu_taint();
+    for (i, t) in View::new(manifest).predictor()["tolerations"].as_array().into_iter().flatten().enumerate() {
+        if !tolerates_gpu(t, &taint) {
+            paths.push(format!("spec.predictor.tolerations[{i}]"));
+        }
+    }
+    paths.sort();
     paths.dedup();
     paths
 }

@@ -47,7 +47,7 @@ fn one(live: &Live, view: &View<'_>, canary: &Canary<'_>) -> Explanation {
         let real = real_percent(&live.routes, view.name(), &backend).unwrap_or(0);
         if let Some(p) = workload.and_then(|w| problem::of_workload(live, w, false)) {
             return Explanation::new(Code::Degraded, format!("The canary {name} does not come up; it gets {real} % instead of {wish} %, and the stable version serves"))
-                .because(format!("Of {name}, {}: {}", p.short, lower(&p.cause)))
+                .because(p.cause)
                 .so(format!("{} Or remove the canary.", p.next_step));
         }
         return Explanation::new(Code::Canary, format!("The canary {name} comes up; it gets {real} % until it is ready, then {wish} %"));
@@ -76,14 +76,4 @@ fn knative(view: &View<'_>) -> Option<Explanation> {
         return None;
     }
     Some(Explanation::new(Code::Canary, format!("The latest revision gets {percent} % of the traffic, the one before the rest")))
-}
-
-/// A sentence's beginning in the middle of another.
-pub(super) fn lower(text: &str) -> String {
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(c) if !text.starts_with(|c: char| c.is_ascii_uppercase()) || text[1..].starts_with(|c: char| c.is_ascii_uppercase()) => c.to_string() + chars.as_str(),
-        Some(c) => c.to_lowercase().to_string() + chars.as_str(),
-        None => String::new(),
-    }
 }

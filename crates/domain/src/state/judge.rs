@@ -36,7 +36,7 @@ pub(super) fn judge(live: &Live, now: Micros) -> Explanation {
 fn deleting(live: &Live, view: &View<'_>, now: Micros) -> Explanation {
     let left = live.pods.len();
     let since = view.at("/metadata/deletionTimestamp").as_str().and_then(Micros::parse);
-    let said = Explanation::new(Code::Deleting, if left == 0 { "It is being deleted".to_owned() } else { format!("It is being deleted; {left} of its pods are still there") });
+    let said = Explanation::new(Code::Deleting, if left == 0 { "It is being deleted".to_owned() } else { format!("It is being deleted; {} still there", words::pods(left)) });
     match since.filter(|t| now.since(*t) > 5 * PATIENCE) {
         Some(t) => said
             .because(format!("It has been waiting for {}: a finalizer has not been taken off", duration(now.since(t))))
@@ -86,7 +86,7 @@ fn cannot_reconcile(live: &Live, view: &View<'_>) -> Option<Explanation> {
     let conditions = view.conditions();
     let condition = conditions.iter().filter(failed).find(|c| c.kind != "Ready").or_else(|| conditions.iter().find(failed))?;
     let running: i32 = live.workloads.iter().map(|w| w.available).sum();
-    let still = if running > 0 { format!("; {} of it run all the same", words::replicas(i64::from(running))) } else { String::new() };
+    let still = if running > 0 { format!("; {} all the same", if running == 1 { "1 replica runs".to_owned() } else { format!("{running} replicas run") }) } else { String::new() };
     let message = &condition.message;
     let said = if message.contains("KEDA") || message.contains("keda.sh") {
         Explanation::new(Code::Failed, format!("KServe cannot scale it: KEDA is not installed{still}"))
@@ -102,17 +102,27 @@ fn cannot_reconcile(live: &Live, view: &View<'_>) -> Option<Explanation> {
 
 /// A Deployment is rolled out when its own controller says so.
 fn rolled_out(live: &Live, w: &Workload) -> bool {
+    complete(w) && !extra_pods(live, w)
+}
+
+fn complete(w: &Workload) -> bool {
     let progressing = w.conditions.iter().find(|c| c.kind == "Progressing");
     let settled = progressing.is_none_or(|c| c.status == "True" && c.reason == "NewReplicaSetAvailable");
-    // An old pod that still serves beside its successor counts as available: more pods than wished.
-    let extra = problem::pods_of(live, &w.name).len() > usize::try_from(w.desired).unwrap_or(0);
-    w.observed_generation >= w.generation && w.updated >= w.desired && w.available >= w.desired && settled && !extra
+    w.observed_generation >= w.generation && w.updated >= w.desired && w.available >= w.desired && settled
+}
+
+/// An old pod that still serves beside its successor counts as available: more pods than wished.
+fn extra_pods(live: &Live, w: &Workload) -> bool {
+    problem::pods_of(live, &w.name).len() > usize::try_from(w.desired).unwrap_or(0)
 }
 
 fn workload(live: &Live, view: &View<'_>, w: &Workload, now: Micros) -> Explanation {
     let (available, desired) = (i64::from(w.available), i64::from(w.desired));
     if rolled_out(live, w) {
         return settled(live, view, w, now);
+    }
+    if complete(w) {
+        return Explanation::new(Code::Rolling, "The new version serves; pods of the old one are ending");
     }
     let problem = problem::of_workload(live, w, true);
     let is_old_serving = w.updated < w.desired || w.observed_generation < w.generation || !w.conditions.iter().any(|c| c.kind == "Progressing" && c.reason == "NewReplicaSetAvailable");
@@ -122,7 +132,8 @@ fn workload(live: &Live, view: &View<'_>, w: &Workload, now: Micros) -> Explanat
         (Some(p), true) => Explanation::new(Code::Degraded, format!("It serves with {available} of {}: {}", words::replicas(desired), p.short)).because(p.cause).so(p.next_step),
         (None, false) => starting(live, w, now),
         (None, true) if is_old_serving => {
-            let said = Explanation::new(Code::Rolling, format!("A new version comes up: {} of {} updated; the old one serves", w.updated.min(w.desired), words::replicas(desired)));
+            let how_far = if w.observed_generation < w.generation { "the cluster begins with it".to_owned() } else { format!("{} of {} updated", w.updated.min(w.desired), words::replicas(desired)) };
+            let said = Explanation::new(Code::Rolling, format!("A new version comes up: {how_far}; the old one serves"));
             match problem::progress(live, &w.name, now) {
                 Some(doing) => said.because(doing),
                 None => said,

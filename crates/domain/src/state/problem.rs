@@ -23,9 +23,9 @@ impl Problem {
     }
 }
 
-/// Pods of a workload that are meant to stay.
+/// Pods of a workload that are meant to stay: not those that are ending or that were evicted.
 pub(super) fn pods_of<'a>(live: &'a Live, workload: &str) -> Vec<&'a Pod> {
-    live.pods.iter().filter(|p| p.workload == workload && !p.deleting).collect()
+    live.pods.iter().filter(|p| p.workload == workload && !p.deleting && !matches!(p.phase.as_str(), "Failed" | "Succeeded")).collect()
 }
 
 /// Why a workload's pods do not come up, the most telling first; `None` where nothing stands in the
@@ -88,11 +88,12 @@ fn crash(c: &Container) -> Option<Problem> {
         cause += &format!(": {message}");
     }
     let (short, next) = if c.init {
-        ("the model cannot be downloaded", "Check the model's address and the credentials of the storage; the log of the container says more.".to_owned())
+        ("the model cannot be downloaded".to_owned(), "Check the model's address and the credentials of the storage; the log of the container says more.".to_owned())
     } else {
-        ("it crashes", advice(&message, &exit.reason))
+        let how = c.last_exit.as_ref().map(|e| format!(" with {}", words::exit(i64::from(e.code), &e.reason))).unwrap_or_default();
+        (format!("it crashes{how}"), advice(&message, &exit.reason))
     };
-    Some(Problem::new(Code::Crashing, short, cause, next))
+    Some(Problem::new(Code::Crashing, &short, cause, next))
 }
 
 /// What to do about a crash, where the message tells.

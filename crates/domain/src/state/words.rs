@@ -131,6 +131,11 @@ pub(super) fn replicas(n: i64) -> String {
     format!("{n} {}", if n == 1 { "replica" } else { "replicas" })
 }
 
+/// `1 of its pods is`, `3 of its pods are`
+pub(super) fn pods(n: usize) -> String {
+    format!("{n} of its pods {}", if n == 1 { "is" } else { "are" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
