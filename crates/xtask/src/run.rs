@@ -11,12 +11,12 @@ use crate::tools::{self, Missing};
 use crate::world::{self, Addresses};
 use crate::{Result, build, site};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What `run` was asked for.
 struct Request {
@@ -238,24 +238,44 @@ fn with_world(
         config,
         port: None,
     };
-    progress.say("world", "starting");
+    // The world writes the console's configuration before it starts anything. A world that was
+    // filled before changes nothing in it, so the console starts beside it; a fresh one adds keys.
+    let early = options.state.join("complete").exists();
+    let begun = SystemTime::now();
+    progress.say(
+        "world",
+        if early {
+            "starting"
+        } else {
+            "starting and filling a fresh one"
+        },
+    );
     let mut world = world::start(&programs.world, &options, logs.join("world.log"))?;
+    let mut running = None;
     let addresses = world::wait(&mut world, &options.state, progress, || {
+        if early && running.is_none() && is_newer(&console.config, begun) {
+            running = Some(console.start(paths, logs.join("console.log"))?);
+        }
         Ok(!stop.load(Ordering::Relaxed))
     })?;
-    let console = Console {
-        config: addresses.console.config.clone(),
-        ..console
+    let mut running = match running {
+        Some(running) => running,
+        None => console.start(paths, logs.join("console.log"))?,
     };
     let (listen, url) = console.addresses()?;
-    progress.say("console", "starting");
-    let mut running = console.start(paths, logs.join("console.log"))?;
     console::wait(&mut running, &listen, || !stop.load(Ordering::Relaxed))?;
     Ok(Started {
         url,
         console: running,
         world: Some((world, addresses)),
     })
+}
+
+fn is_newer(file: &Path, than: SystemTime) -> bool {
+    // Times of files are coarser than the clock.
+    let slack = Duration::from_millis(50);
+    let modified = fs::metadata(file).and_then(|meta| meta.modified());
+    modified.is_ok_and(|time| time + slack >= than)
 }
 
 impl Started {

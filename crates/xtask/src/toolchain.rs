@@ -6,7 +6,7 @@
 //! which is then built; Debian's packages `rustc-web` and companions, likewise.
 
 use crate::Result;
-use crate::paths::Paths;
+use crate::paths::{self, Paths};
 use crate::progress::Progress;
 use crate::shell::{self, which};
 use crate::{std_for_wasm, tools};
@@ -117,6 +117,10 @@ impl Toolchain {
         command
             .env("RUSTC", &self.rustc)
             .env("RUSTDOC", self.rustc.with_file_name("rustdoc"));
+        if paths::in_ci() {
+            // A fresh clone gains nothing from it, and the cache doubles.
+            command.env("CARGO_INCREMENTAL", "0");
+        }
         // What cargo set for us would only disturb the builds that we start.
         for name in [
             "CARGO_MANIFEST_DIR",

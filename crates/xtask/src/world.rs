@@ -23,8 +23,6 @@ pub const PROGRAM: &str = "gatehouse-world";
 /// The part of `world.json` that we read.
 #[derive(Debug, Deserialize)]
 pub struct Addresses {
-    /// The process that wrote it.
-    pub pid: u32,
     /// The console's address and configuration.
     pub console: Console,
     /// The OpenID provider.
@@ -80,21 +78,28 @@ pub fn world(args: Args) -> Result<ExitCode> {
     missing.check()?;
     let toolchain = Toolchain::choose(&paths, &progress)?;
     let program = build(&toolchain, &paths, &progress)?;
-    let mut rest = args.rest();
-    if rest
-        .first()
-        .is_none_or(|first| first.starts_with('-') && first != "--help")
-    {
-        let state = paths.state.join("world").display().to_string();
-        let has_state = rest.iter().any(|arg| arg.starts_with("--state-dir"));
-        rest.insert(0, "run".into());
-        if !has_state {
-            rest.extend(["--state-dir".into(), state]);
-        }
-    }
+    let arguments = arguments(args.rest(), &paths.state.join("world"));
     // It takes our place, so that signals and the exit code are its own.
-    let error = Command::new(&program).args(rest).exec();
+    let error = Command::new(&program).args(arguments).exec();
     Err(format!("{}: {error}", program.display()))
+}
+
+/// Starting is what is meant when nothing else is said, and the state lies with that of `run`.
+fn arguments(mut given: Vec<String>, state: &Path) -> Vec<String> {
+    let is_help = given.iter().any(|arg| arg == "--help" || arg == "-h");
+    if !is_help && given.first().is_none_or(|first| first.starts_with('-')) {
+        given.insert(0, "start".into());
+    }
+    let knows_state = given
+        .first()
+        .is_some_and(|command| command == "start" || command == "stop");
+    let has_state = given
+        .iter()
+        .any(|arg| arg == "--state" || arg.starts_with("--state="));
+    if knows_state && !is_help && !has_state {
+        given.extend(["--state".into(), state.display().to_string()]);
+    }
+    given
 }
 
 /// The cargo command that builds the console's and the world's programs. Always both: other
@@ -183,33 +188,30 @@ pub fn addresses_file(state: &Path) -> PathBuf {
     state.join("world.json")
 }
 
-/// Waits until this world is there, showing what it says.
+/// Waits until this world is there, showing what it says. `go_on` is called again and again
+/// meanwhile; false ends the waiting.
 ///
 /// # Errors
-/// When it ends or takes too long.
+/// When it ends or takes too long, or `go_on` fails.
 pub fn wait(
     running: &mut Running,
     state: &Path,
     progress: &Progress,
-    mut also: impl FnMut() -> Result<bool>,
+    mut go_on: impl FnMut() -> Result<bool>,
 ) -> Result<Addresses> {
     let file = addresses_file(state);
     let mut shown = Tail::new(&running.log);
     let start = Instant::now();
     while start.elapsed() < START_LIMIT {
-        shown.show("world", progress);
+        if shown.show("world", progress) {
+            let text = shell::read(&file)?;
+            return serde_json::from_str(&text).map_err(|e| format!("{}: {e}", file.display()));
+        }
         running.check()?;
-        if !also()? {
+        if !go_on()? {
             return Err("interrupted".into());
         }
-        // The file of an earlier run names an earlier process.
-        let read = fs::read(&file)
-            .ok()
-            .and_then(|text| serde_json::from_slice::<Addresses>(&text).ok());
-        if let Some(addresses) = read.filter(|addresses| addresses.pid == running.pid()) {
-            return Ok(addresses);
-        }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(20));
     }
     Err(format!(
         "the world was not there after {} s; {}",
@@ -218,7 +220,7 @@ pub fn wait(
     ))
 }
 
-/// Shows the lines that are added to a log.
+/// Shows the lines of progress that are added to a log.
 struct Tail {
     log: PathBuf,
     at: usize,
@@ -232,20 +234,45 @@ impl Tail {
         }
     }
 
-    fn show(&mut self, phase: &str, progress: &Progress) {
+    /// Shows what is new; true once the world said that it is ready.
+    fn show(&mut self, phase: &str, progress: &Progress) -> bool {
         let Ok(text) = fs::read(&self.log) else {
-            return;
+            return false;
         };
         let new = &text[self.at.min(text.len())..];
         let Some(end) = new.iter().rposition(|byte| *byte == b'\n') else {
-            return;
+            return false;
         };
-        for line in String::from_utf8_lossy(&new[..end])
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-        {
-            progress.say(phase, line);
+        let mut ready = false;
+        for line in String::from_utf8_lossy(&new[..end]).lines() {
+            ready |= line.starts_with("READY ");
+            // Its other lines are its addresses, which `run` tells in its own way.
+            if line.starts_with('[') {
+                progress.say(phase, line);
+            }
         }
         self.at += end + 1;
+        ready
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_world_starts_unless_told_otherwise() {
+        let given = |text: &str| {
+            arguments(
+                text.split_whitespace().map(str::to_owned).collect(),
+                Path::new("s"),
+            )
+        };
+        assert_eq!(given(""), ["start", "--state", "s"]);
+        assert_eq!(given("--detach"), ["start", "--detach", "--state", "s"]);
+        assert_eq!(given("stop"), ["stop", "--state", "s"]);
+        assert_eq!(given("start --state=x"), ["start", "--state=x"]);
+        assert_eq!(given("build --clients"), ["build", "--clients"]);
+        assert_eq!(given("--help"), ["--help"]);
     }
 }

@@ -1,0 +1,42 @@
+// Run by `cargo xtask test`, which starts the world and the console and sets the variables below.
+// By hand: `cargo xtask run --detach`, then
+// `GATEHOUSE_URL=… GATEHOUSE_WORLD=../.run/world/world.json npx playwright test`.
+import { defineConfig } from "@playwright/test";
+import type { Options } from "./support/fixtures.ts";
+
+const url = process.env.GATEHOUSE_URL ?? "http://127.0.0.1:8080";
+
+export default defineConfig<Options>({
+  testDir: "specs",
+  outputDir: process.env.GATEHOUSE_OUTPUT ?? "test-results",
+  forbidOnly: Boolean(process.env.CI),
+  // The specs share one world, and the machine's cores belong to that.
+  workers: 1,
+  fullyParallel: false,
+  retries: 0,
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  use: {
+    baseURL: url,
+    viewport: { width: 1440, height: 900 },
+    locale: "en-GB",
+    timezoneId: "Europe/Berlin",
+    screenshot: "only-on-failure",
+    trace: "retain-on-failure",
+    launchOptions: {
+      executablePath: process.env.GATEHOUSE_CHROMIUM ?? "/usr/bin/chromium",
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    },
+  },
+  projects: [
+    { name: "javascript", use: { javaScriptEnabled: true } },
+    { name: "no-javascript", use: { javaScriptEnabled: false } },
+  ],
+});

@@ -1,0 +1,85 @@
+// What must hold on every page: no axe finding, nothing wider than the window, nothing logged.
+import { AxeBuilder } from "@axe-core/playwright";
+import { expect, type Page, type TestInfo } from "@playwright/test";
+import { join } from "node:path";
+
+const WIDTHS = [1440, 390] as const;
+const THEMES = ["light", "dark"] as const;
+
+/** Fails with each finding of axe (WCAG 2.2 A and AA, and best practices). */
+export async function expectAccessible(page: Page, javascript: boolean, name = page.url()) {
+  const violations = javascript ? await findings(page) : await findingsOfCopy(page);
+  const lines = violations.map(({ id, help, nodes }) =>
+    `${id}: ${help}\n${nodes.map((node) => `    ${node.target.join(" ")}: ${node.failureSummary}`).join("\n")}`);
+  expect(lines, `axe on ${name}`).toEqual([]);
+}
+
+async function findings(page: Page) {
+  return (await new AxeBuilder({ page }).analyze()).violations;
+}
+
+/** Axe itself needs timers, which do not run with JavaScript off: it looks at a copy of the page as it is. */
+async function findingsOfCopy(page: Page) {
+  const browser = page.context().browser();
+  if (!browser) throw new Error("the page belongs to no browser");
+  const dark = await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches);
+  const context = await browser.newContext({
+    javaScriptEnabled: true,
+    viewport: page.viewportSize(),
+    colorScheme: dark ? "dark" : "light",
+    storageState: await page.context().storageState(),
+  });
+  try {
+    const body = (await page.content())
+      .replace(/<script\b[^>]*>[\s\S]*?<\/script>/gi, "")
+      .replace(/<(\/?)noscript\b[^>]*>/gi, "<$1div>");
+    const copy = await context.newPage();
+    const url = page.url();
+    await copy.route(url, (route) => route.fulfill({ body, contentType: "text/html; charset=utf-8" }), { times: 1 });
+    await copy.goto(url);
+    return await findings(copy);
+  } finally {
+    await context.close();
+  }
+}
+
+/** Fails when the page can be scrolled sideways. */
+export async function expectFits(page: Page, name = page.url()) {
+  const [content, window] = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return [scrollWidth, clientWidth];
+  });
+  expect(content, `${name} is wider than its window of ${window} px`).toBeLessThanOrEqual(window);
+}
+
+/**
+ * Pictures of a page in both themes and both widths, with axe and the width checked in each.
+ * They lie in `GATEHOUSE_SHOTS` if it is set, else with the test's output.
+ */
+export async function picture(page: Page, name: string, info: TestInfo) {
+  const before = page.viewportSize();
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
+    for (const colorScheme of THEMES) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      const file = `${name}-${colorScheme}-${width}.png`;
+      const folder = process.env.GATEHOUSE_SHOTS;
+      const path = folder ? join(folder, info.project.name, file) : info.outputPath(file);
+      await page.screenshot({ path, fullPage: true });
+      await expectAccessible(page, info.project.use.javaScriptEnabled !== false, file);
+      await expectFits(page, file);
+    }
+  }
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null });
+  if (before) await page.setViewportSize(before);
+}
+
+/** Collects what a page logs as an error: broken scripts, policy violations, failed loads. */
+export function watchErrors(page: Page, errors: string[]) {
+  page.on("pageerror", (error) => errors.push(`${page.url()}: ${error.stack ?? error.message}`));
+  page.on("console", (message) => {
+    // A page that is answered with 404 or 422 on purpose is logged by the browser as failed.
+    const aboutStatus = /the server responded with a status of 4\d\d/.test(message.text());
+    if (message.type() === "error" && !aboutStatus) errors.push(`${page.url()}: ${message.text()}`);
+  });
+}
