@@ -45,7 +45,10 @@ impl Fit {
 
 /// The taints that a pod with these tolerations may not meet.
 pub fn blocking_taints<'a>(node: &'a Node, tolerations: &[Toleration]) -> Vec<&'a Taint> {
-    node.taints.iter().filter(|t| t.effect != "PreferNoSchedule" && !tolerations.iter().any(|x| x.tolerates(t))).collect()
+    node.taints
+        .iter()
+        .filter(|t| t.effect != "PreferNoSchedule" && !tolerations.iter().any(|x| x.tolerates(t)))
+        .collect()
 }
 
 /// A resource's name for people.
@@ -58,22 +61,55 @@ pub fn resource_words(resource: &str) -> &str {
 }
 
 fn how_often(free: &BTreeMap<String, Quantity>, requests: &BTreeMap<String, Quantity>) -> u32 {
-    let times = |(r, q): (&String, &Quantity)| (free.get(r).copied().unwrap_or_default().milli().max(0) / q.milli()).min(i128::from(u32::MAX)) as u32;
+    let times = |(r, q): (&String, &Quantity)| {
+        (free.get(r).copied().unwrap_or_default().milli().max(0) / q.milli())
+            .min(i128::from(u32::MAX)) as u32
+    };
     requests.iter().map(times).min().unwrap_or(u32::MAX)
 }
 
 /// Where pods with these requests fit: labels, taints, cordons, and what is free of each resource.
 /// (Affinity, topology spread and the limit of pods per node are the scheduler's own affair.)
-pub fn fit(requests: &BTreeMap<String, String>, replicas: u32, tolerations: &[Toleration], node_selector: &BTreeMap<String, String>, nodes: &[Node]) -> Fit {
-    let wanted: BTreeMap<String, Quantity> = requests.iter().filter_map(|(r, t)| Some((r.clone(), Quantity::parse(t)?))).filter(|(_, q)| q.milli() > 0).collect();
-    let verdicts: Vec<NodeVerdict> = nodes.iter().map(|n| verdict(n, &wanted, tolerations, node_selector)).collect();
-    let sum = |f: fn(&NodeVerdict) -> u32| verdicts.iter().map(f).fold(0u32, u32::saturating_add).min(replicas);
+pub fn fit(
+    requests: &BTreeMap<String, String>,
+    replicas: u32,
+    tolerations: &[Toleration],
+    node_selector: &BTreeMap<String, String>,
+    nodes: &[Node],
+) -> Fit {
+    let wanted: BTreeMap<String, Quantity> = requests
+        .iter()
+        .filter_map(|(r, t)| Some((r.clone(), Quantity::parse(t)?)))
+        .filter(|(_, q)| q.milli() > 0)
+        .collect();
+    let verdicts: Vec<NodeVerdict> = nodes
+        .iter()
+        .map(|n| verdict(n, &wanted, tolerations, node_selector))
+        .collect();
+    let sum = |f: fn(&NodeVerdict) -> u32| {
+        verdicts
+            .iter()
+            .map(f)
+            .fold(0u32, u32::saturating_add)
+            .min(replicas)
+    };
     let (fits_now, fits_when_empty) = (sum(|v| v.fits), sum(|v| v.fits_when_empty));
     let summary = summarise(fits_now, fits_when_empty, replicas, &verdicts);
-    Fit { fits_now, fits_when_empty, wanted: replicas, verdicts, summary }
+    Fit {
+        fits_now,
+        fits_when_empty,
+        wanted: replicas,
+        verdicts,
+        summary,
+    }
 }
 
-fn verdict(node: &Node, wanted: &BTreeMap<String, Quantity>, tolerations: &[Toleration], selector: &BTreeMap<String, String>) -> NodeVerdict {
+fn verdict(
+    node: &Node,
+    wanted: &BTreeMap<String, Quantity>,
+    tolerations: &[Toleration],
+    selector: &BTreeMap<String, String>,
+) -> NodeVerdict {
     let mut because = Vec::new();
     if !node.ready {
         because.push("is not ready".to_owned());
@@ -89,27 +125,61 @@ fn verdict(node: &Node, wanted: &BTreeMap<String, Quantity>, tolerations: &[Tole
         }
     }
     for t in blocking_taints(node, tolerations) {
-        because.push(format!("has the taint {}, which is not tolerated", taint_words(t)));
+        because.push(format!(
+            "has the taint {}, which is not tolerated",
+            taint_words(t)
+        ));
     }
     let placeable = because.is_empty();
-    let all: BTreeMap<String, Quantity> = wanted.keys().map(|r| (r.clone(), amount(&node.allocatable, r))).collect();
-    let free: BTreeMap<String, Quantity> = all.iter().map(|(r, q)| (r.clone(), *q - amount(&node.requested, r))).collect();
+    let all: BTreeMap<String, Quantity> = wanted
+        .keys()
+        .map(|r| (r.clone(), amount(&node.allocatable, r)))
+        .collect();
+    let free: BTreeMap<String, Quantity> = all
+        .iter()
+        .map(|(r, q)| (r.clone(), *q - amount(&node.requested, r)))
+        .collect();
     for (r, q) in wanted {
         let (have, left) = (all[r], free[r].max(Quantity::ZERO));
         if have.is_zero() && gpu_resource(r) {
             because.push(format!("has no {r}"));
         } else if have < *q {
-            because.push(format!("has {} {} in all; a pod needs {}", have.show(r), resource_words(r), q.show(r)));
+            because.push(format!(
+                "has {} {} in all; a pod needs {}",
+                have.show(r),
+                resource_words(r),
+                q.show(r)
+            ));
         } else if left < *q {
-            because.push(format!("has {} of {} {} free; a pod needs {}", left.show(r), have.show(r), resource_words(r), q.show(r)));
+            because.push(format!(
+                "has {} of {} {} free; a pod needs {}",
+                left.show(r),
+                have.show(r),
+                resource_words(r),
+                q.show(r)
+            ));
         }
     }
-    let (fits, fits_when_empty) = if placeable { (how_often(&free, wanted), how_often(&all, wanted)) } else { (0, 0) };
-    NodeVerdict { node: node.name.clone(), ok: fits > 0, fits, fits_when_empty, because }
+    let (fits, fits_when_empty) = if placeable {
+        (how_often(&free, wanted), how_often(&all, wanted))
+    } else {
+        (0, 0)
+    };
+    NodeVerdict {
+        node: node.name.clone(),
+        ok: fits > 0,
+        fits,
+        fits_when_empty,
+        because,
+    }
 }
 
 pub(crate) fn taint_words(t: &Taint) -> String {
-    if t.value.is_empty() { format!("{}:{}", t.key, t.effect) } else { format!("{}={}:{}", t.key, t.value, t.effect) }
+    if t.value.is_empty() {
+        format!("{}:{}", t.key, t.effect)
+    } else {
+        format!("{}={}:{}", t.key, t.value, t.effect)
+    }
 }
 
 fn plural(n: u32, one: &str, many: &str) -> String {
@@ -122,14 +192,30 @@ fn summarise(now: u32, empty: u32, wanted: u32, verdicts: &[NodeVerdict]) -> Str
     }
     let replicas = plural(wanted, "replica", "replicas");
     if now >= wanted {
-        return format!("There is room for {replicas} now, on {}.", plural(verdicts.iter().filter(|v| v.ok).count() as u32, "node", "nodes"));
+        return format!(
+            "There is room for {replicas} now, on {}.",
+            plural(
+                verdicts.iter().filter(|v| v.ok).count() as u32,
+                "node",
+                "nodes"
+            )
+        );
     }
     let nodes = plural(verdicts.len() as u32, "node", "nodes");
     match (now, empty) {
         (0, 0) if wanted == 0 => "No replicas are asked for.".into(),
-        (0, 0) => format!("None of the {nodes} can ever hold such a pod: {}.", reasons(verdicts)),
-        (0, _) => format!("None of the {nodes} has room now: {}. Once others leave, {} of {replicas} would fit.", reasons(verdicts), empty),
-        _ => format!("There is room for {now} of {replicas} now; {empty} would fit if nothing else ran."),
+        (0, 0) => format!(
+            "None of the {nodes} can ever hold such a pod: {}.",
+            reasons(verdicts)
+        ),
+        (0, _) => format!(
+            "None of the {nodes} has room now: {}. Once others leave, {} of {replicas} would fit.",
+            reasons(verdicts),
+            empty
+        ),
+        _ => format!(
+            "There is room for {now} of {replicas} now; {empty} would fit if nothing else ran."
+        ),
     }
 }
 
@@ -149,21 +235,42 @@ fn reasons(verdicts: &[NodeVerdict]) -> String {
         Some(("is", rest)) => format!("are {rest}"),
         _ => r.to_owned(),
     };
-    counts.iter().take(4).map(|(r, n)| if *n == 1 { format!("1 {r}") } else { format!("{n} {}", many(r)) }).collect::<Vec<_>>().join("; ")
+    counts
+        .iter()
+        .take(4)
+        .map(|(r, n)| {
+            if *n == 1 {
+                format!("1 {r}")
+            } else {
+                format!("{n} {}", many(r))
+            }
+        })
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// What the quotas of the namespace would be after so many pods more (or less). Only resources that
 /// a quota limits and the pods touch, and `pods` itself, are listed.
-pub fn quota_effect(quotas: &[Quota], requests: &BTreeMap<String, String>, limits: &BTreeMap<String, String>, replicas_delta: i64) -> Vec<QuotaEffect> {
+pub fn quota_effect(
+    quotas: &[Quota],
+    requests: &BTreeMap<String, String>,
+    limits: &BTreeMap<String, String>,
+    replicas_delta: i64,
+) -> Vec<QuotaEffect> {
     let mut out = Vec::new();
     for quota in quotas {
         for (resource, hard) in &quota.hard {
             let per_pod = match resource.strip_prefix("limits.") {
                 Some(name) => amount(limits, name),
                 None if resource == "pods" || resource == "count/pods" => Quantity::from_units(1),
-                None => amount(requests, resource.strip_prefix("requests.").unwrap_or(resource)),
+                None => amount(
+                    requests,
+                    resource.strip_prefix("requests.").unwrap_or(resource),
+                ),
             };
-            let Some(limit) = Quantity::parse(hard) else { continue };
+            let Some(limit) = Quantity::parse(hard) else {
+                continue;
+            };
             if per_pod.is_zero() {
                 continue;
             }
@@ -183,7 +290,12 @@ pub fn quota_effect(quotas: &[Quota], requests: &BTreeMap<String, String>, limit
 }
 
 /// The quotas as they would stand without so many of these pods: what an update gives back first.
-pub fn without(quotas: &[Quota], requests: &BTreeMap<String, String>, limits: &BTreeMap<String, String>, replicas: i64) -> Vec<Quota> {
+pub fn without(
+    quotas: &[Quota],
+    requests: &BTreeMap<String, String>,
+    limits: &BTreeMap<String, String>,
+    replicas: i64,
+) -> Vec<Quota> {
     let mut out = quotas.to_vec();
     for quota in &mut out {
         let freed = quota_effect(std::slice::from_ref(quota), requests, limits, -replicas);
@@ -220,15 +332,17 @@ pub fn gpus_by_product(nodes: &[Node]) -> Vec<GpuProduct> {
                 continue;
             }
             let product = product_of(node, resource);
-            let entry = out.entry((product.clone(), resource.clone())).or_insert_with(|| GpuProduct {
-                memory_mib: device_memory_mib(node, resource),
-                product,
-                resource: resource.clone(),
-                nodes: 0,
-                allocatable: 0,
-                requested: 0,
-                free: 0,
-            });
+            let entry = out
+                .entry((product.clone(), resource.clone()))
+                .or_insert_with(|| GpuProduct {
+                    memory_mib: device_memory_mib(node, resource),
+                    product,
+                    resource: resource.clone(),
+                    nodes: 0,
+                    allocatable: 0,
+                    requested: 0,
+                    free: 0,
+                });
             let requested = amount(&node.requested, resource).units();
             entry.nodes += 1;
             entry.allocatable += count;
@@ -242,8 +356,14 @@ pub fn gpus_by_product(nodes: &[Node]) -> Vec<GpuProduct> {
 }
 
 fn product_of(node: &Node, resource: &str) -> String {
-    let own = resource.strip_prefix("nvidia.com/").filter(|r| r.starts_with("mig-")).and_then(|r| node.labels.get(&format!("nvidia.com/{r}.product")));
-    own.or_else(|| node.labels.get("nvidia.com/gpu.product")).or_else(|| node.labels.get("amd.com/gpu.product-name")).cloned().unwrap_or_else(|| resource.to_owned())
+    let own = resource
+        .strip_prefix("nvidia.com/")
+        .filter(|r| r.starts_with("mig-"))
+        .and_then(|r| node.labels.get(&format!("nvidia.com/{r}.product")));
+    own.or_else(|| node.labels.get("nvidia.com/gpu.product"))
+        .or_else(|| node.labels.get("amd.com/gpu.product-name"))
+        .cloned()
+        .unwrap_or_else(|| resource.to_owned())
 }
 
 /// Memory of one device: GPU feature discovery's label; of a MIG slice the size in its own name.
@@ -255,10 +375,16 @@ fn device_memory_mib(node: &Node, resource: &str) -> Option<i64> {
         let gb: i64 = slice.rsplit_once('.')?.1.strip_suffix("gb")?.parse().ok()?;
         return Some(gb * 1024);
     }
-    node.labels.get("nvidia.com/gpu.memory").and_then(|m| m.parse().ok()).or_else(|| {
-        let product = node.labels.get("nvidia.com/gpu.product").or_else(|| node.labels.get("amd.com/gpu.product-name"))?;
-        crate::sizing::known_gpu(product).map(|g| g.memory_mib)
-    })
+    node.labels
+        .get("nvidia.com/gpu.memory")
+        .and_then(|m| m.parse().ok())
+        .or_else(|| {
+            let product = node
+                .labels
+                .get("nvidia.com/gpu.product")
+                .or_else(|| node.labels.get("amd.com/gpu.product-name"))?;
+            crate::sizing::known_gpu(product).map(|g| g.memory_mib)
+        })
 }
 
 #[cfg(test)]

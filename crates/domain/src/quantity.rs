@@ -27,7 +27,8 @@ impl Quantity {
     }
     /// Whole units, rounded up as Kubernetes rounds.
     pub fn units(self) -> i64 {
-        i64::try_from(self.0.div_euclid(1000) + i128::from(self.0.rem_euclid(1000) != 0)).unwrap_or(i64::MAX)
+        i64::try_from(self.0.div_euclid(1000) + i128::from(self.0.rem_euclid(1000) != 0))
+            .unwrap_or(i64::MAX)
     }
     pub fn is_zero(self) -> bool {
         self.0 == 0
@@ -41,10 +42,15 @@ impl Quantity {
             b'+' => (false, &text[1..]),
             _ => (false, text),
         };
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let (number, suffix) = rest.split_at(end);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') || whole.len() + fraction.len() > 30 {
+        if (whole.is_empty() && fraction.is_empty())
+            || fraction.contains('.')
+            || whole.len() + fraction.len() > 30
+        {
             return None;
         }
         let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
@@ -66,7 +72,14 @@ impl Quantity {
             "Ti" => (1 << 40, 0),
             "Pi" => (1 << 50, 0),
             "Ei" => (1 << 60, 0),
-            _ => (1, suffix.strip_prefix(['e', 'E']).filter(|e| !e.is_empty() && e.len() <= 3)?.parse().ok()?),
+            _ => (
+                1,
+                suffix
+                    .strip_prefix(['e', 'E'])
+                    .filter(|e| !e.is_empty() && e.len() <= 3)?
+                    .parse()
+                    .ok()?,
+            ),
         };
         let exponent = exponent + 3 - i32::try_from(fraction.len()).ok()?;
         let scaled = digits.checked_mul(binary)?;
@@ -84,13 +97,22 @@ impl Quantity {
     /// The amount as Kubernetes would write it for this resource: bytes in the largest binary unit
     /// that is exact, everything else as a number, with `m` where it is not whole.
     pub fn show(self, resource: &str) -> String {
-        let bytes = ["memory", "storage", "hugepages"].iter().any(|w| resource.contains(w));
+        let bytes = ["memory", "storage", "hugepages"]
+            .iter()
+            .any(|w| resource.contains(w));
         if self.0 % 1000 != 0 {
             return format!("{}m", self.0);
         }
         let units = self.0 / 1000;
         if bytes && units != 0 {
-            for (suffix, shift) in [("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)] {
+            for (suffix, shift) in [
+                ("Ei", 60),
+                ("Pi", 50),
+                ("Ti", 40),
+                ("Gi", 30),
+                ("Mi", 20),
+                ("Ki", 10),
+            ] {
                 if units % (1i128 << shift) == 0 {
                     return format!("{}{suffix}", units >> shift);
                 }
@@ -129,7 +151,9 @@ impl std::iter::Sum for Quantity {
 
 /// An amount out of a map such as `status.allocatable`; what is absent or unreadable is nothing.
 pub fn amount(map: &BTreeMap<String, String>, resource: &str) -> Quantity {
-    map.get(resource).and_then(|t| Quantity::parse(t)).unwrap_or_default()
+    map.get(resource)
+        .and_then(|t| Quantity::parse(t))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -157,9 +181,28 @@ mod tests {
             ("100n", 1),
             ("1u", 1),
         ] {
-            assert_eq!(Quantity::parse(text).map(Quantity::milli), Some(milli), "{text}");
+            assert_eq!(
+                Quantity::parse(text).map(Quantity::milli),
+                Some(milli),
+                "{text}"
+            );
         }
-        for text in ["", "x", "1x", "1 Gi", "1gi", "1..2", "1.2.3", "Gi", "-", "1e", "1e9999", "9999999999999999999999999999999", "1K", "0x1"] {
+        for text in [
+            "",
+            "x",
+            "1x",
+            "1 Gi",
+            "1gi",
+            "1..2",
+            "1.2.3",
+            "Gi",
+            "-",
+            "1e",
+            "1e9999",
+            "9999999999999999999999999999999",
+            "1K",
+            "0x1",
+        ] {
             assert_eq!(Quantity::parse(text), None, "{text}");
         }
     }
@@ -179,7 +222,10 @@ mod tests {
     #[test]
     fn sums_and_comparisons_are_exact() {
         let q = |t| Quantity::parse(t).unwrap();
-        assert_eq!(["1", "500m", "1.5"].into_iter().map(q).sum::<Quantity>(), q("3"));
+        assert_eq!(
+            ["1", "500m", "1.5"].into_iter().map(q).sum::<Quantity>(),
+            q("3")
+        );
         assert!(q("1023Mi") < q("1Gi"));
         assert_eq!(q("500m") * 3, q("1500m"));
         assert_eq!(q("1500m").units(), 2);

@@ -13,11 +13,17 @@ use serde_json::Value;
 pub enum Support {
     Yes,
     /// It has the format under a name that differs in case only: KServe compares with case.
-    OtherCase { name: String },
+    OtherCase {
+        name: String,
+    },
     /// It has the format, in other versions.
-    OtherVersion { versions: Vec<String> },
+    OtherVersion {
+        versions: Vec<String>,
+    },
     /// It has the format and speaks other protocols.
-    OtherProtocol { protocols: Vec<String> },
+    OtherProtocol {
+        protocols: Vec<String>,
+    },
     No,
 }
 
@@ -35,7 +41,10 @@ pub enum Resolved<'a> {
     /// The manifest names a runtime that is switched off.
     Disabled(&'a Runtime),
     /// The manifest names a runtime that does not support the model.
-    Unsupported { runtime: &'a Runtime, support: Support },
+    Unsupported {
+        runtime: &'a Runtime,
+        support: Support,
+    },
     /// No runtime would be chosen. `instead`: a name that differs in case only.
     None { instead: Option<String> },
     /// The manifest says no format.
@@ -53,24 +62,44 @@ impl<'a> Resolved<'a> {
 }
 
 fn has(format: &RuntimeFormat, wanted: &Format) -> bool {
-    format.name == wanted.name && wanted.version.as_ref().is_none_or(|v| format.version.as_ref() == Some(v))
+    format.name == wanted.name
+        && wanted
+            .version
+            .as_ref()
+            .is_none_or(|v| format.version.as_ref() == Some(v))
 }
 
 /// Does this runtime support the format, its version, and the protocol, where one is asked for?
 /// Without protocols of its own a runtime speaks every protocol, as KServe has it.
 pub fn supports(runtime: &Runtime, format: &Format, protocol: Option<&str>) -> Support {
-    let same_name: Vec<_> = runtime.formats.iter().filter(|f| f.name == format.name).collect();
+    let same_name: Vec<_> = runtime
+        .formats
+        .iter()
+        .filter(|f| f.name == format.name)
+        .collect();
     if same_name.is_empty() {
-        return match runtime.formats.iter().find(|f| f.name.eq_ignore_ascii_case(&format.name)) {
-            Some(f) => Support::OtherCase { name: f.name.clone() },
+        return match runtime
+            .formats
+            .iter()
+            .find(|f| f.name.eq_ignore_ascii_case(&format.name))
+        {
+            Some(f) => Support::OtherCase {
+                name: f.name.clone(),
+            },
             None => Support::No,
         };
     }
     if !same_name.iter().any(|f| has(f, format)) {
-        return Support::OtherVersion { versions: same_name.iter().filter_map(|f| f.version.clone()).collect() };
+        return Support::OtherVersion {
+            versions: same_name.iter().filter_map(|f| f.version.clone()).collect(),
+        };
     }
     match protocol {
-        Some(p) if !runtime.protocols.is_empty() && !runtime.protocols.iter().any(|x| x == p) => Support::OtherProtocol { protocols: runtime.protocols.clone() },
+        Some(p) if !runtime.protocols.is_empty() && !runtime.protocols.iter().any(|x| x == p) => {
+            Support::OtherProtocol {
+                protocols: runtime.protocols.clone(),
+            }
+        }
         _ => Support::Yes,
     }
 }
@@ -82,36 +111,76 @@ pub fn visible(runtime: &Runtime, namespace: &str) -> bool {
 
 /// The runtimes that a wizard may offer for a format, best first: what KServe would choose by itself,
 /// then the others; the namespace's own before the cluster's.
-pub fn supporting<'a>(runtimes: &'a [Runtime], namespace: &str, format: &Format, protocol: Option<&str>) -> Vec<&'a Runtime> {
-    let mut out: Vec<&Runtime> = runtimes.iter().filter(|r| !r.disabled && visible(r, namespace) && supports(r, format, protocol) == Support::Yes).collect();
+pub fn supporting<'a>(
+    runtimes: &'a [Runtime],
+    namespace: &str,
+    format: &Format,
+    protocol: Option<&str>,
+) -> Vec<&'a Runtime> {
+    let mut out: Vec<&Runtime> = runtimes
+        .iter()
+        .filter(|r| {
+            !r.disabled && visible(r, namespace) && supports(r, format, protocol) == Support::Yes
+        })
+        .collect();
     out.sort_by_key(|r| {
         let auto = chosen_format(r, format);
-        (auto.is_none(), r.namespace.is_none(), std::cmp::Reverse(auto.map_or(0, |f| f.priority)), r.name.clone())
+        (
+            auto.is_none(),
+            r.namespace.is_none(),
+            std::cmp::Reverse(auto.map_or(0, |f| f.priority)),
+            r.name.clone(),
+        )
     });
     out
 }
 
 /// The entry by which KServe would select this runtime by itself.
 fn chosen_format<'a>(runtime: &'a Runtime, format: &Format) -> Option<&'a RuntimeFormat> {
-    runtime.formats.iter().filter(|f| f.auto_select && has(f, format)).max_by_key(|f| f.priority)
+    runtime
+        .formats
+        .iter()
+        .filter(|f| f.auto_select && has(f, format))
+        .max_by_key(|f| f.priority)
 }
 
 /// What KServe would choose by itself: `autoSelect`, the namespace's own before the cluster's, then
 /// the highest priority. (Between equals KServe takes the newest; here it is the first by name.)
-pub fn auto_select<'a>(runtimes: &'a [Runtime], namespace: &str, format: &Format, protocol: Option<&str>) -> Option<&'a Runtime> {
-    supporting(runtimes, namespace, format, protocol).into_iter().find(|r| chosen_format(r, format).is_some() && !r.multi_node)
+pub fn auto_select<'a>(
+    runtimes: &'a [Runtime],
+    namespace: &str,
+    format: &Format,
+    protocol: Option<&str>,
+) -> Option<&'a Runtime> {
+    supporting(runtimes, namespace, format, protocol)
+        .into_iter()
+        .find(|r| chosen_format(r, format).is_some() && !r.multi_node)
 }
 
 /// A runtime by name as KServe looks it up: the namespace's own first, then the cluster's.
 pub fn find<'a>(runtimes: &'a [Runtime], namespace: &str, name: &str) -> Option<&'a Runtime> {
     let named = |r: &&Runtime| r.name == name;
-    runtimes.iter().filter(named).find(|r| r.namespace.as_deref() == Some(namespace)).or_else(|| runtimes.iter().filter(named).find(|r| r.namespace.is_none()))
+    runtimes
+        .iter()
+        .filter(named)
+        .find(|r| r.namespace.as_deref() == Some(namespace))
+        .or_else(|| {
+            runtimes
+                .iter()
+                .filter(named)
+                .find(|r| r.namespace.is_none())
+        })
 }
 
 /// A format that some visible runtime has under a name that differs in case only.
 pub fn did_you_mean(runtimes: &[Runtime], namespace: &str, name: &str) -> Option<String> {
-    let mut formats = runtimes.iter().filter(|r| !r.disabled && visible(r, namespace)).flat_map(|r| &r.formats);
-    formats.find(|f| f.name != name && f.name.eq_ignore_ascii_case(name)).map(|f| f.name.clone())
+    let mut formats = runtimes
+        .iter()
+        .filter(|r| !r.disabled && visible(r, namespace))
+        .flat_map(|r| &r.formats);
+    formats
+        .find(|f| f.name != name && f.name.eq_ignore_ascii_case(name))
+        .map(|f| f.name.clone())
 }
 
 /// What KServe's selection makes of this InferenceService.
@@ -123,21 +192,34 @@ pub fn resolve<'a>(manifest: &Value, runtimes: &'a [Runtime]) -> Resolved<'a> {
 /// As [`resolve`], in a namespace that the manifest need not name.
 pub fn resolve_view<'a>(view: &View<'_>, runtimes: &'a [Runtime], namespace: &str) -> Resolved<'a> {
     if !view.model().is_object() {
-        return if view.image().is_some() { Resolved::NotNeeded } else { Resolved::NoFormat };
+        return if view.image().is_some() {
+            Resolved::NotNeeded
+        } else {
+            Resolved::NoFormat
+        };
     }
-    let Some(format) = view.format() else { return Resolved::NoFormat };
+    let Some(format) = view.format() else {
+        return Resolved::NoFormat;
+    };
     match view.runtime() {
         Some(name) => match find(runtimes, namespace, name) {
-            None => Resolved::Missing { name: name.to_owned() },
+            None => Resolved::Missing {
+                name: name.to_owned(),
+            },
             Some(r) if r.disabled => Resolved::Disabled(r),
             Some(r) => match supports(r, &format, view.protocol()) {
                 Support::Yes => Resolved::Named(r),
-                support => Resolved::Unsupported { runtime: r, support },
+                support => Resolved::Unsupported {
+                    runtime: r,
+                    support,
+                },
             },
         },
         None => match auto_select(runtimes, namespace, &format, view.protocol()) {
             Some(r) => Resolved::Auto(r),
-            None => Resolved::None { instead: did_you_mean(runtimes, namespace, &format.name) },
+            None => Resolved::None {
+                instead: did_you_mean(runtimes, namespace, &format.name),
+            },
         },
     }
 }

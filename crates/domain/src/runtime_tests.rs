@@ -2,7 +2,10 @@ use super::*;
 use serde_json::json;
 
 fn format(name: &str, version: Option<&str>) -> Format {
-    Format { name: name.into(), version: version.map(str::to_owned) }
+    Format {
+        name: name.into(),
+        version: version.map(str::to_owned),
+    }
 }
 
 fn runtime(name: &str, formats: &[(&str, Option<&str>, bool, i32)], protocols: &[&str]) -> Runtime {
@@ -10,7 +13,15 @@ fn runtime(name: &str, formats: &[(&str, Option<&str>, bool, i32)], protocols: &
         name: name.into(),
         namespace: None,
         disabled: false,
-        formats: formats.iter().map(|(n, v, auto, priority)| RuntimeFormat { name: (*n).into(), version: v.map(str::to_owned), auto_select: *auto, priority: *priority }).collect(),
+        formats: formats
+            .iter()
+            .map(|(n, v, auto, priority)| RuntimeFormat {
+                name: (*n).into(),
+                version: v.map(str::to_owned),
+                auto_select: *auto,
+                priority: *priority,
+            })
+            .collect(),
         protocols: protocols.iter().map(|p| (*p).to_owned()).collect(),
         multi_node: false,
         spec: json!({}),
@@ -19,16 +30,51 @@ fn runtime(name: &str, formats: &[(&str, Option<&str>, bool, i32)], protocols: &
 
 /// Some of KServe's own.
 fn release() -> Vec<Runtime> {
-    let mut multinode = runtime("kserve-huggingfaceserver-multinode", &[("huggingface", Some("1"), true, 2)], &["v2", "v1"]);
+    let mut multinode = runtime(
+        "kserve-huggingfaceserver-multinode",
+        &[("huggingface", Some("1"), true, 2)],
+        &["v2", "v1"],
+    );
     multinode.multi_node = true;
     vec![
         runtime("kserve-vllmserver", &[("vLLM", Some("1"), true, 1)], &[]),
-        runtime("kserve-huggingfaceserver", &[("huggingface", Some("1"), true, 1)], &["v2", "v1"]),
+        runtime(
+            "kserve-huggingfaceserver",
+            &[("huggingface", Some("1"), true, 1)],
+            &["v2", "v1"],
+        ),
         multinode,
-        runtime("kserve-tritonserver", &[("tensorflow", Some("1"), true, 1), ("tensorflow", Some("2"), true, 1), ("onnx", Some("1"), true, 1), ("pytorch", Some("1"), false, 0)], &["v2", "grpc-v2"]),
-        runtime("kserve-mlserver", &[("sklearn", Some("0"), true, 2), ("sklearn", Some("1"), true, 2)], &["v2"]),
-        runtime("kserve-sklearnserver", &[("sklearn", Some("1"), true, 1)], &["v1", "v2"]),
-        runtime("kserve-tensorflow-serving", &[("tensorflow", Some("1"), true, 2), ("tensorflow", Some("2"), true, 2)], &["v1", "grpc-v1"]),
+        runtime(
+            "kserve-tritonserver",
+            &[
+                ("tensorflow", Some("1"), true, 1),
+                ("tensorflow", Some("2"), true, 1),
+                ("onnx", Some("1"), true, 1),
+                ("pytorch", Some("1"), false, 0),
+            ],
+            &["v2", "grpc-v2"],
+        ),
+        runtime(
+            "kserve-mlserver",
+            &[
+                ("sklearn", Some("0"), true, 2),
+                ("sklearn", Some("1"), true, 2),
+            ],
+            &["v2"],
+        ),
+        runtime(
+            "kserve-sklearnserver",
+            &[("sklearn", Some("1"), true, 1)],
+            &["v1", "v2"],
+        ),
+        runtime(
+            "kserve-tensorflow-serving",
+            &[
+                ("tensorflow", Some("1"), true, 2),
+                ("tensorflow", Some("2"), true, 2),
+            ],
+            &["v1", "grpc-v1"],
+        ),
     ]
 }
 
@@ -37,11 +83,29 @@ fn names_are_compared_with_case_and_versions_as_text() {
     let all = release();
     let vllm = &all[0];
     assert_eq!(supports(vllm, &format("vLLM", None), None), Support::Yes);
-    assert_eq!(supports(vllm, &format("vLLM", Some("1")), Some("v2")), Support::Yes);
-    assert_eq!(supports(vllm, &format("vllm", None), None), Support::OtherCase { name: "vLLM".into() });
-    assert_eq!(supports(vllm, &format("vLLM", Some("2")), None), Support::OtherVersion { versions: vec!["1".into()] });
+    assert_eq!(
+        supports(vllm, &format("vLLM", Some("1")), Some("v2")),
+        Support::Yes
+    );
+    assert_eq!(
+        supports(vllm, &format("vllm", None), None),
+        Support::OtherCase {
+            name: "vLLM".into()
+        }
+    );
+    assert_eq!(
+        supports(vllm, &format("vLLM", Some("2")), None),
+        Support::OtherVersion {
+            versions: vec!["1".into()]
+        }
+    );
     assert_eq!(supports(vllm, &format("onnx", None), None), Support::No);
-    assert_eq!(supports(&all[4], &format("sklearn", None), Some("v1")), Support::OtherProtocol { protocols: vec!["v2".into()] });
+    assert_eq!(
+        supports(&all[4], &format("sklearn", None), Some("v1")),
+        Support::OtherProtocol {
+            protocols: vec!["v2".into()]
+        }
+    );
     assert_eq!(did_you_mean(&all, "x", "VLLM").as_deref(), Some("vLLM"));
     assert_eq!(did_you_mean(&all, "x", "vLLM"), None);
 }
@@ -49,23 +113,56 @@ fn names_are_compared_with_case_and_versions_as_text() {
 #[test]
 fn the_highest_priority_is_chosen_and_the_namespaces_own_before_all() {
     let mut all = release();
-    let name = |all: &[Runtime], f: &Format, p: Option<&str>| auto_select(all, "retail-dev", f, p).map(|r| r.name.clone());
-    assert_eq!(name(&all, &format("sklearn", None), None).as_deref(), Some("kserve-mlserver"));
-    assert_eq!(name(&all, &format("sklearn", None), Some("v1")).as_deref(), Some("kserve-sklearnserver"));
-    assert_eq!(name(&all, &format("tensorflow", Some("2")), None).as_deref(), Some("kserve-tensorflow-serving"));
-    assert_eq!(name(&all, &format("tensorflow", None), Some("grpc-v2")).as_deref(), Some("kserve-tritonserver"));
+    let name = |all: &[Runtime], f: &Format, p: Option<&str>| {
+        auto_select(all, "retail-dev", f, p).map(|r| r.name.clone())
+    };
+    assert_eq!(
+        name(&all, &format("sklearn", None), None).as_deref(),
+        Some("kserve-mlserver")
+    );
+    assert_eq!(
+        name(&all, &format("sklearn", None), Some("v1")).as_deref(),
+        Some("kserve-sklearnserver")
+    );
+    assert_eq!(
+        name(&all, &format("tensorflow", Some("2")), None).as_deref(),
+        Some("kserve-tensorflow-serving")
+    );
+    assert_eq!(
+        name(&all, &format("tensorflow", None), Some("grpc-v2")).as_deref(),
+        Some("kserve-tritonserver")
+    );
     // Not by itself, but by name.
     assert_eq!(name(&all, &format("pytorch", None), None), None);
-    assert_eq!(supporting(&all, "retail-dev", &format("pytorch", None), None)[0].name, "kserve-tritonserver");
+    assert_eq!(
+        supporting(&all, "retail-dev", &format("pytorch", None), None)[0].name,
+        "kserve-tritonserver"
+    );
     // A multi-node runtime needs a worker in the manifest.
-    assert_eq!(name(&all, &format("huggingface", None), None).as_deref(), Some("kserve-huggingfaceserver"));
+    assert_eq!(
+        name(&all, &format("huggingface", None), None).as_deref(),
+        Some("kserve-huggingfaceserver")
+    );
     let mut own = runtime("own", &[("sklearn", Some("1"), true, 1)], &[]);
     own.namespace = Some("retail-dev".into());
     all.push(own);
-    assert_eq!(name(&all, &format("sklearn", None), None).as_deref(), Some("own"));
-    assert_eq!(auto_select(&all, "other", &format("sklearn", None), None).unwrap().name, "kserve-mlserver");
+    assert_eq!(
+        name(&all, &format("sklearn", None), None).as_deref(),
+        Some("own")
+    );
+    assert_eq!(
+        auto_select(&all, "other", &format("sklearn", None), None)
+            .unwrap()
+            .name,
+        "kserve-mlserver"
+    );
     all[4].disabled = true;
-    assert_eq!(auto_select(&all, "other", &format("sklearn", None), None).unwrap().name, "kserve-sklearnserver");
+    assert_eq!(
+        auto_select(&all, "other", &format("sklearn", None), None)
+            .unwrap()
+            .name,
+        "kserve-sklearnserver"
+    );
 }
 
 #[test]
@@ -83,11 +180,20 @@ fn a_manifest_resolves_as_kserve_would() {
         Resolved::NoFormat => "no format".into(),
     };
     assert_eq!(resolved(&manifest("vLLM", None)), "auto kserve-vllmserver");
-    assert_eq!(resolved(&manifest("vLLM", Some("kserve-vllmserver"))), "named kserve-vllmserver");
+    assert_eq!(
+        resolved(&manifest("vLLM", Some("kserve-vllmserver"))),
+        "named kserve-vllmserver"
+    );
     assert_eq!(resolved(&manifest("vllm", None)), "none Some(\"vLLM\")");
     assert_eq!(resolved(&manifest("gguf", None)), "none None");
     assert_eq!(resolved(&manifest("vLLM", Some("x"))), "missing x");
-    assert_eq!(resolved(&manifest("onnx", Some("kserve-vllmserver"))), "unsupported No");
-    assert_eq!(resolved(&json!({"spec": {"predictor": {"containers": [{"image": "nim:1"}]}}})), "not needed");
+    assert_eq!(
+        resolved(&manifest("onnx", Some("kserve-vllmserver"))),
+        "unsupported No"
+    );
+    assert_eq!(
+        resolved(&json!({"spec": {"predictor": {"containers": [{"image": "nim:1"}]}}})),
+        "not needed"
+    );
     assert_eq!(resolved(&json!({})), "no format");
 }

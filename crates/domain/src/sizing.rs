@@ -123,8 +123,21 @@ const KNOWN: [(&str, i64, i64); 11] = [
 pub fn known_gpu(product: &str) -> Option<KnownGpu> {
     let upper = product.to_ascii_uppercase();
     let parts: Vec<&str> = upper.split(['-', ' ', '_']).collect();
-    let is = |name: &str| if name.contains('-') { upper.contains(name) } else { parts.contains(&name) };
-    KNOWN.iter().find(|(name, ..)| is(name)).map(|&(name, gib, bandwidth_gb_s)| KnownGpu { name, memory_mib: gib * 1024, bandwidth_gb_s })
+    let is = |name: &str| {
+        if name.contains('-') {
+            upper.contains(name)
+        } else {
+            parts.contains(&name)
+        }
+    };
+    KNOWN
+        .iter()
+        .find(|(name, ..)| is(name))
+        .map(|&(name, gib, bandwidth_gb_s)| KnownGpu {
+            name,
+            memory_mib: gib * 1024,
+            bandwidth_gb_s,
+        })
 }
 
 /// Bytes per parameter of a type name, quantisation scales included where they weigh.
@@ -134,8 +147,11 @@ pub fn bytes_of(dtype: &str) -> Option<f64> {
         "float64" | "f64" | "double" => 8.0,
         "float32" | "f32" | "fp32" | "float" => 4.0,
         "bfloat16" | "bf16" | "float16" | "f16" | "fp16" | "half" => 2.0,
-        "fp8" | "f8_e4m3" | "f8_e5m2" | "float8_e4m3fn" | "float8_e5m2" | "int8" | "i8" | "u8" | "w8a8" | "q8_0" => 1.0,
-        "int4" | "i4" | "u4" | "awq" | "gptq" | "w4a16" | "nf4" | "fp4" | "nvfp4" | "mxfp4" => 0.5625,
+        "fp8" | "f8_e4m3" | "f8_e5m2" | "float8_e4m3fn" | "float8_e5m2" | "int8" | "i8" | "u8"
+        | "w8a8" | "q8_0" => 1.0,
+        "int4" | "i4" | "u4" | "awq" | "gptq" | "w4a16" | "nf4" | "fp4" | "nvfp4" | "mxfp4" => {
+            0.5625
+        }
         _ => return None,
     })
 }
@@ -153,7 +169,9 @@ fn per_layer_elements(input: &SizingInput, tp: Option<u32>) -> Option<f64> {
         return Some(f64::from(mla.kv_lora_rank) + f64::from(mla.qk_rope_head_dim));
     }
     let kv_heads = input.kv_heads.or(input.heads)?.max(1);
-    let head_dim = input.head_dim.or_else(|| Some(input.hidden? / input.heads.filter(|h| *h > 0)?))?;
+    let head_dim = input
+        .head_dim
+        .or_else(|| Some(input.hidden? / input.heads.filter(|h| *h > 0)?))?;
     let mine = tp.map_or(kv_heads, |tp| kv_heads.div_ceil(tp.max(1)));
     Some(2.0 * f64::from(mine) * f64::from(head_dim))
 }
@@ -163,7 +181,10 @@ fn per_layer_elements(input: &SizingInput, tp: Option<u32>) -> Option<f64> {
 fn kv_per_gpu(input: &SizingInput, tokens: u64, tp: u32, pp: u32) -> Option<f64> {
     let layers = u64::from(input.layers?);
     let elements = per_layer_elements(input, Some(tp))?;
-    let windowed = input.sliding_window.map_or(0, |_| input.sliding_layers.map_or(layers, u64::from)).min(layers);
+    let windowed = input
+        .sliding_window
+        .map_or(0, |_| input.sliding_layers.map_or(layers, u64::from))
+        .min(layers);
     let capped = tokens.min(input.sliding_window.map_or(u64::MAX, u64::from));
     let token_layers = (layers - windowed) as f64 * tokens as f64 + windowed as f64 * capped as f64;
     Some(elements * token_layers * input.kv_bytes.unwrap_or(2.0) / f64::from(pp.max(1)))
@@ -180,14 +201,27 @@ pub fn estimate(input: &SizingInput, gpus: &[Gpu]) -> Option<Estimate> {
     let (fewest, most) = concurrency(input, &mut assumptions);
     let context = context(input, &mut assumptions);
     shape(input, tp, &mut assumptions);
-    let utilization = input.utilization.filter(|u| u.is_finite()).unwrap_or(0.9).clamp(0.1, 1.0);
-    assumptions.push(format!("The server may use {:.0} % of a GPU's memory (gpu_memory_utilization).", utilization * 100.0));
+    let utilization = input
+        .utilization
+        .filter(|u| u.is_finite())
+        .unwrap_or(0.9)
+        .clamp(0.1, 1.0);
+    assumptions.push(format!(
+        "The server may use {:.0} % of a GPU's memory (gpu_memory_utilization).",
+        utilization * 100.0
+    ));
     assumptions.push("Beside weights and cache: 0.5 to 2 GiB per GPU for activations, CUDA graphs and the runtime.".into());
 
     let per_gpu = |tp: u32, pp: u32| -> (f64, f64) {
         let weights = weight_bytes as f64 / (f64::from(tp) * f64::from(pp));
-        match (kv_per_gpu(input, context.0, tp, pp), kv_per_gpu(input, context.1, tp, pp)) {
-            (Some(low), Some(high)) => (weights + low * f64::from(fewest) + 0.5 * GIB, weights + high * f64::from(most) + 2.0 * GIB),
+        match (
+            kv_per_gpu(input, context.0, tp, pp),
+            kv_per_gpu(input, context.1, tp, pp),
+        ) {
+            (Some(low), Some(high)) => (
+                weights + low * f64::from(fewest) + 0.5 * GIB,
+                weights + high * f64::from(most) + 2.0 * GIB,
+            ),
             // Shape unknown: a fifth to the whole of the weights again, no less than a GiB.
             _ => (weights * 1.2 + 0.5 * GIB, weights * 2.0 + 2.0 * GIB),
         }
@@ -198,9 +232,23 @@ pub fn estimate(input: &SizingInput, gpus: &[Gpu]) -> Option<Estimate> {
         .iter()
         .map(|g| {
             let budget = g.memory_mib.max(0) as f64 * 1_048_576.0 * utilization;
-            let verdict = if high <= budget { Verdict::Fits } else if low <= budget { Verdict::Tight } else { Verdict::DoesNotFit };
-            let gpus_needed = [1u32, 2, 4, 8, 16].into_iter().find(|&k| per_gpu(k, 1).1 <= budget);
-            ProductFit { product: g.product.clone(), memory_mib: g.memory_mib, budget_bytes: budget as u64, verdict, gpus_needed }
+            let verdict = if high <= budget {
+                Verdict::Fits
+            } else if low <= budget {
+                Verdict::Tight
+            } else {
+                Verdict::DoesNotFit
+            };
+            let gpus_needed = [1u32, 2, 4, 8, 16]
+                .into_iter()
+                .find(|&k| per_gpu(k, 1).1 <= budget);
+            ProductFit {
+                product: g.product.clone(),
+                memory_mib: g.memory_mib,
+                budget_bytes: budget as u64,
+                verdict,
+                gpus_needed,
+            }
         })
         .collect();
     Some(Estimate {
@@ -218,23 +266,37 @@ pub fn estimate(input: &SizingInput, gpus: &[Gpu]) -> Option<Estimate> {
 
 fn weights(input: &SizingInput, assumptions: &mut Vec<String>) -> Option<u64> {
     if let Some(bytes) = input.tensor_bytes {
-        assumptions.push(format!("Weights: {} by the headers of the tensor files.", gib(bytes as f64)));
+        assumptions.push(format!(
+            "Weights: {} by the headers of the tensor files.",
+            gib(bytes as f64)
+        ));
         return Some(bytes);
     }
     let parameters = input.parameters?;
     let (bytes, from) = match input.dtype.as_deref().and_then(|d| Some((bytes_of(d)?, d))) {
         Some((b, d)) => (b, format!("{b} bytes each ({d})")),
-        None => (2.0, "2 bytes each (the type is unknown; 16 bits assumed)".to_owned()),
+        None => (
+            2.0,
+            "2 bytes each (the type is unknown; 16 bits assumed)".to_owned(),
+        ),
     };
     let total = parameters as f64 * bytes;
-    assumptions.push(format!("Weights: {} = {:.1} billion parameters × {from}.", gib(total), parameters as f64 / 1e9));
+    assumptions.push(format!(
+        "Weights: {} = {:.1} billion parameters × {from}.",
+        gib(total),
+        parameters as f64 / 1e9
+    ));
     Some(total as u64)
 }
 
 fn concurrency(input: &SizingInput, assumptions: &mut Vec<String>) -> (u32, u32) {
     let (a, b) = input.concurrency.unwrap_or((1, 8));
     let (fewest, most) = (a.min(b).max(1), a.max(b).max(1));
-    let whose = if input.concurrency.is_some() { "" } else { " (assumed)" };
+    let whose = if input.concurrency.is_some() {
+        ""
+    } else {
+        " (assumed)"
+    };
     assumptions.push(format!("{fewest} to {most} requests at once{whose}."));
     (fewest, most)
 }
@@ -243,11 +305,15 @@ fn concurrency(input: &SizingInput, assumptions: &mut Vec<String>) -> (u32, u32)
 fn context(input: &SizingInput, assumptions: &mut Vec<String>) -> (u64, u64) {
     match input.context_len {
         Some(n) => {
-            assumptions.push(format!("Each request fills a quarter (lower end) to all (upper end) of {n} tokens."));
+            assumptions.push(format!(
+                "Each request fills a quarter (lower end) to all (upper end) of {n} tokens."
+            ));
             (n.div_ceil(4), n)
         }
         None => {
-            assumptions.push("The context length is unknown: 2,048 to 8,192 tokens per request assumed.".into());
+            assumptions.push(
+                "The context length is unknown: 2,048 to 8,192 tokens per request assumed.".into(),
+            );
             (2048, 8192)
         }
     }
@@ -259,23 +325,35 @@ fn shape(input: &SizingInput, tp: u32, assumptions: &mut Vec<String>) {
         return;
     };
     let bytes = input.kv_bytes.unwrap_or(2.0);
-    assumptions.push(format!("Cache: {} KiB per token over all layers, at {bytes} bytes per element.", per_token.div_ceil(1024)));
+    assumptions.push(format!(
+        "Cache: {} KiB per token over all layers, at {bytes} bytes per element.",
+        per_token.div_ceil(1024)
+    ));
     if input.mla.is_some() {
         assumptions.push("Latent attention: one compressed vector per token and layer, held whole by every tensor-parallel rank.".into());
     } else {
         if input.kv_heads.is_none() {
-            assumptions.push("The number of key/value heads is not stated: as many as attention heads assumed.".into());
+            assumptions.push(
+                "The number of key/value heads is not stated: as many as attention heads assumed."
+                    .into(),
+            );
         }
         if input.head_dim.is_none() {
             assumptions.push("The size of a head is not stated: hidden size / heads assumed, which some models do not follow.".into());
         }
         if let Some(heads) = input.kv_heads.or(input.heads).filter(|h| tp > *h) {
-            assumptions.push(format!("{heads} key/value heads cannot be split over {tp} GPUs: each holds one whole head."));
+            assumptions.push(format!(
+                "{heads} key/value heads cannot be split over {tp} GPUs: each holds one whole head."
+            ));
         }
     }
     if let Some(window) = input.sliding_window {
-        let how_many = input.sliding_layers.map_or("all".to_owned(), |n| n.to_string());
-        assumptions.push(format!("{how_many} layers see a window of {window} tokens only."));
+        let how_many = input
+            .sliding_layers
+            .map_or("all".to_owned(), |n| n.to_string());
+        assumptions.push(format!(
+            "{how_many} layers see a window of {window} tokens only."
+        ));
     }
 }
 

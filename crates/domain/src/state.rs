@@ -106,7 +106,11 @@ impl Code {
             Self::Healthy => Tone::Success,
             Self::Rolling | Self::Canary | Self::Starting => Tone::Info,
             Self::Degraded => Tone::Warning,
-            Self::OutOfQuota | Self::Unschedulable | Self::Crashing | Self::NoRuntime | Self::Failed => Tone::Danger,
+            Self::OutOfQuota
+            | Self::Unschedulable
+            | Self::Crashing
+            | Self::NoRuntime
+            | Self::Failed => Tone::Danger,
             Self::Stopped | Self::Deleting | Self::Unknown => Tone::Neutral,
         }
     }
@@ -143,7 +147,13 @@ pub struct Explanation {
 
 impl Explanation {
     pub(crate) fn new(code: Code, headline: impl Into<String>) -> Self {
-        Self { code, headline: headline.into(), cause: None, next_step: None, tone: code.tone() }
+        Self {
+            code,
+            headline: headline.into(),
+            cause: None,
+            next_step: None,
+            tone: code.tone(),
+        }
     }
     pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
         self.cause = Some(cause.into()).filter(|c: &String| !c.is_empty());

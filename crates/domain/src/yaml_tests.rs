@@ -3,10 +3,20 @@ use serde_json::json;
 
 #[test]
 fn a_manifest_reads_as_the_api_server_would_have_it() {
-    let v = parse_manifest("a: on\nb: 0755\nc: 1_000\nd: true\ne: 1.5\nf: ~\ng: '1'\nh: 3\n").unwrap();
-    assert_eq!(v, json!({"a": "on", "b": "0755", "c": "1_000", "d": true, "e": 1.5, "f": null, "g": "1", "h": 3}));
-    assert_eq!(parse_manifest(r#"{"kind": "InferenceService", "x": [1, "2"]}"#).unwrap()["x"], json!([1, "2"]));
-    assert_eq!(parse_manifest("a: &x {b: 1}\nc: *x\n").unwrap()["c"]["b"], 1);
+    let v =
+        parse_manifest("a: on\nb: 0755\nc: 1_000\nd: true\ne: 1.5\nf: ~\ng: '1'\nh: 3\n").unwrap();
+    assert_eq!(
+        v,
+        json!({"a": "on", "b": "0755", "c": "1_000", "d": true, "e": 1.5, "f": null, "g": "1", "h": 3})
+    );
+    assert_eq!(
+        parse_manifest(r#"{"kind": "InferenceService", "x": [1, "2"]}"#).unwrap()["x"],
+        json!([1, "2"])
+    );
+    assert_eq!(
+        parse_manifest("a: &x {b: 1}\nc: *x\n").unwrap()["c"]["b"],
+        1
+    );
 }
 
 #[test]
@@ -35,14 +45,22 @@ fn each_mistake_is_said_with_its_place_and_a_way_out() {
 
 #[test]
 fn limits_hold() {
-    assert!(parse_manifest(&format!("a: {}", "x".repeat(MAX_BYTES))).unwrap_err().message.contains("256 KiB"));
+    assert!(
+        parse_manifest(&format!("a: {}", "x".repeat(MAX_BYTES)))
+            .unwrap_err()
+            .message
+            .contains("256 KiB")
+    );
     let deep = format!("a: {}{}", "[".repeat(200), "]".repeat(200));
     assert!(parse_manifest(&deep).is_err());
     let block: String = (0..200).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
     assert!(parse_manifest(&block).is_err());
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for i in 1..9 {
-        bomb += &format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(", "));
+        bomb += &format!(
+            "a{i}: &a{i} [{}]\n",
+            vec![format!("*a{}", i - 1); 10].join(", ")
+        );
     }
     assert!(parse_manifest(&bomb).is_err());
 }
@@ -67,12 +85,28 @@ mod properties {
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
             "[ -~\n\täé€]{0,12}".prop_map(Value::from),
-            prop_oneof![Just("on"), Just("0x1F"), Just("1:30"), Just("~"), Just("-"), Just("---"), Just("2026-11-24"), Just("{}"), Just(": "), Just("*a"), Just("&a"), Just("!x"), Just("1_0")].prop_map(Value::from),
+            prop_oneof![
+                Just("on"),
+                Just("0x1F"),
+                Just("1:30"),
+                Just("~"),
+                Just("-"),
+                Just("---"),
+                Just("2026-11-24"),
+                Just("{}"),
+                Just(": "),
+                Just("*a"),
+                Just("&a"),
+                Just("!x"),
+                Just("1_0")
+            ]
+            .prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 32, 5, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-                prop::collection::btree_map("[a-zA-Z0-9./ :#-]{1,8}", inner, 0..5).prop_map(|m| Value::Object(m.into_iter().collect())),
+                prop::collection::btree_map("[a-zA-Z0-9./ :#-]{1,8}", inner, 0..5)
+                    .prop_map(|m| Value::Object(m.into_iter().collect())),
             ]
         })
     }

@@ -31,7 +31,12 @@ fn set(parent: &mut Object, key: &str, value: Option<Value>, known: fn(&Value) -
 }
 
 fn set_text(parent: &mut Object, key: &str, text: &str) {
-    set(parent, key, (!text.is_empty()).then(|| json!(text)), Value::is_string);
+    set(
+        parent,
+        key,
+        (!text.is_empty()).then(|| json!(text)),
+        Value::is_string,
+    );
 }
 
 fn set_number(parent: &mut Object, key: &str, number: Option<i64>) {
@@ -56,15 +61,26 @@ pub(super) fn apply(form: &Form, manifest: &mut Value) {
         *manifest = json!({});
     }
     let root = manifest.as_object_mut().expect("made a mapping just now");
-    root.entry("apiVersion").or_insert_with(|| json!("serving.kserve.io/v1beta1"));
-    root.entry("kind").or_insert_with(|| json!("InferenceService"));
+    root.entry("apiVersion")
+        .or_insert_with(|| json!("serving.kserve.io/v1beta1"));
+    root.entry("kind")
+        .or_insert_with(|| json!("InferenceService"));
     let meta = child(root, "metadata");
     set_text(meta, "name", &form.name);
     set_text(meta, "namespace", &form.namespace);
     set_in(meta, "annotations", DEPLOYMENT_MODE, &form.deployment_mode);
-    let stops = |m: &Object| m.get("annotations").and_then(|a| a[STOP].as_str()).is_some_and(|s| s.eq_ignore_ascii_case("true"));
+    let stops = |m: &Object| {
+        m.get("annotations")
+            .and_then(|a| a[STOP].as_str())
+            .is_some_and(|s| s.eq_ignore_ascii_case("true"))
+    };
     if form.stop != stops(meta) {
-        set_in(meta, "annotations", STOP, if form.stop { "true" } else { "" });
+        set_in(
+            meta,
+            "annotations",
+            STOP,
+            if form.stop { "true" } else { "" },
+        );
     }
 
     let predictor = child(child(root, "spec"), "predictor");
@@ -81,7 +97,15 @@ pub(super) fn apply(form: &Form, manifest: &mut Value) {
 }
 
 /// Keys that only `predictor.model` has; all its others are a container's.
-const MODEL_ONLY: [&str; 7] = ["modelFormat", "runtime", "runtimeVersion", "storageUri", "storage", "protocolVersion", "name"];
+const MODEL_ONLY: [&str; 7] = [
+    "modelFormat",
+    "runtime",
+    "runtimeVersion",
+    "storageUri",
+    "storage",
+    "protocolVersion",
+    "name",
+];
 
 fn storage(form: &Form, uri: &str, predictor: &mut Object) {
     if !predictor.get("model").is_some_and(Value::is_object) {
@@ -114,7 +138,10 @@ fn take_container(predictor: &mut Object) -> Option<Object> {
     if list.is_empty() {
         return None;
     }
-    let index = list.iter().position(|c| c["name"] == MAIN_CONTAINER).unwrap_or(0);
+    let index = list
+        .iter()
+        .position(|c| c["name"] == MAIN_CONTAINER)
+        .unwrap_or(0);
     let taken = list.remove(index);
     if list.is_empty() {
         predictor.remove("containers");
@@ -136,7 +163,10 @@ fn own_image(form: &Form, image: &str, port: Option<u16>, predictor: &mut Object
     if !predictor.get("containers").is_some_and(Value::is_array) {
         predictor.insert("containers".into(), json!([]));
     }
-    let list = predictor.get_mut("containers").and_then(Value::as_array_mut).expect("made a list just now");
+    let list = predictor
+        .get_mut("containers")
+        .and_then(Value::as_array_mut)
+        .expect("made a list just now");
     let named = list.iter().position(|c| c["name"] == MAIN_CONTAINER);
     let index = match (named, &moved) {
         (Some(i), _) => i,
@@ -151,14 +181,25 @@ fn own_image(form: &Form, image: &str, port: Option<u16>, predictor: &mut Object
     if !list[index].is_object() {
         list[index] = json!({ "name": MAIN_CONTAINER });
     }
-    let main = list[index].as_object_mut().expect("made a mapping just now");
+    let main = list[index]
+        .as_object_mut()
+        .expect("made a mapping just now");
     set_text(main, "image", image);
-    match (port, main.get_mut("ports").and_then(Value::as_array_mut).and_then(|p| p.first_mut()).and_then(Value::as_object_mut)) {
+    match (
+        port,
+        main.get_mut("ports")
+            .and_then(Value::as_array_mut)
+            .and_then(|p| p.first_mut())
+            .and_then(Value::as_object_mut),
+    ) {
         (Some(port), Some(first)) => {
             first.insert("containerPort".into(), json!(port));
         }
         (Some(port), None) => {
-            main.insert("ports".into(), json!([{ "containerPort": port, "protocol": "TCP" }]));
+            main.insert(
+                "ports".into(),
+                json!([{ "containerPort": port, "protocol": "TCP" }]),
+            );
         }
         (None, Some(first)) if first.get("containerPort").is_some_and(super::read::is_port) => {
             main.remove("ports");
@@ -175,7 +216,10 @@ fn container(form: &Form, c: &mut Object) {
     env(form, c);
     amounts(form, c, "requests", &form.cpu, &form.memory);
     amounts(form, c, "limits", &form.cpu_limit, &form.memory_limit);
-    if c.get("resources").and_then(Value::as_object).is_some_and(Map::is_empty) {
+    if c.get("resources")
+        .and_then(Value::as_object)
+        .is_some_and(Map::is_empty)
+    {
         c.remove("resources");
     }
 }
@@ -190,14 +234,20 @@ fn amounts(form: &Form, c: &mut Object, which: &str, cpu: &str, memory: &str) {
     let known = |v: &Value| v.is_string() || v.is_number();
     let text = |t: &str| (!t.is_empty()).then(|| json!(t));
     // An amount written as a number that says the same stays as it is written.
-    let same = |map: &Object, key: &str, t: &str| map.get(key).and_then(crate::isvc::quantity_text).as_deref() == Some(t);
+    let same = |map: &Object, key: &str, t: &str| {
+        map.get(key).and_then(crate::isvc::quantity_text).as_deref() == Some(t)
+    };
     for (key, amount) in [("cpu", cpu), ("memory", memory)] {
         if !same(map, key, amount) {
             set(map, key, text(amount), known);
         }
     }
     // The form knows one kind of GPU: the one it read, or the one that was chosen instead.
-    let gpu = if form.gpu_resource.is_empty() { DEFAULT_GPU } else { &form.gpu_resource };
+    let gpu = if form.gpu_resource.is_empty() {
+        DEFAULT_GPU
+    } else {
+        &form.gpu_resource
+    };
     if form.gpus == 0 || !map.contains_key(gpu) {
         let old = super::read::first_gpu(map).map(|(name, _)| name);
         if let Some(old) = old {
@@ -224,12 +274,17 @@ fn env(form: &Form, c: &mut Object) {
     let mut list: Vec<Value> = Vec::new();
     for e in &form.env {
         let secret = matches!(e.source, EnvFrom::Secret { .. });
-        let before = old.iter().find(|o| known(o) && o["name"] == e.name && matches!(env_source(o), EnvSource::Secret { .. }) == secret);
+        let before = old.iter().find(|o| {
+            known(o)
+                && o["name"] == e.name
+                && matches!(env_source(o), EnvSource::Secret { .. }) == secret
+        });
         let mut entry = before.cloned().unwrap_or_else(|| json!({}));
         entry["name"] = json!(e.name);
         match &e.source {
             // A variable without a value is empty; it stays as it is written.
-            EnvFrom::Value { value } if value.is_empty() && before.is_some_and(|b| b.get("value").is_none()) => {}
+            EnvFrom::Value { value }
+                if value.is_empty() && before.is_some_and(|b| b.get("value").is_none()) => {}
             EnvFrom::Value { value } => entry["value"] = json!(value),
             EnvFrom::Secret { secret, key } => {
                 entry["valueFrom"]["secretKeyRef"]["name"] = json!(secret);
@@ -241,12 +296,26 @@ fn env(form: &Form, c: &mut Object) {
     for (i, other) in old.iter().enumerate().filter(|(_, o)| !known(o)) {
         list.insert(i.min(list.len()), other.clone());
     }
-    set(c, "env", (!list.is_empty()).then_some(Value::Array(list)), Value::is_array);
+    set(
+        c,
+        "env",
+        (!list.is_empty()).then_some(Value::Array(list)),
+        Value::is_array,
+    );
 }
 
 fn pull_secrets(form: &Form, predictor: &mut Object) {
-    let list: Vec<Value> = form.pull_secrets.iter().map(|name| json!({ "name": name })).collect();
-    set(predictor, "imagePullSecrets", (!list.is_empty()).then_some(Value::Array(list)), Value::is_array);
+    let list: Vec<Value> = form
+        .pull_secrets
+        .iter()
+        .map(|name| json!({ "name": name }))
+        .collect();
+    set(
+        predictor,
+        "imagePullSecrets",
+        (!list.is_empty()).then_some(Value::Array(list)),
+        Value::is_array,
+    );
 }
 
 fn tolerations(form: &Form, predictor: &mut Object) {
@@ -264,5 +333,10 @@ fn tolerations(form: &Form, predictor: &mut Object) {
     } else {
         list.retain(|t| !mine(t));
     }
-    set(predictor, "tolerations", (!list.is_empty()).then_some(Value::Array(list)), Value::is_array);
+    set(
+        predictor,
+        "tolerations",
+        (!list.is_empty()).then_some(Value::Array(list)),
+        Value::is_array,
+    );
 }

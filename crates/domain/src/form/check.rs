@@ -16,13 +16,25 @@ struct Out(Vec<FieldError>);
 
 impl Out {
     fn say(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push(FieldError { field: field.into(), message: message.into() });
+        self.0.push(FieldError {
+            field: field.into(),
+            message: message.into(),
+        });
     }
     /// Length, and no control characters.
     fn text(&mut self, field: &str, text: &str, max: usize, what: &str) -> bool {
         if text.len() > max {
-            self.say(field, format!("{what} may have at most {max} bytes; this has {}.", text.len()));
-        } else if text.chars().any(|c| c.is_control() && !(max == MAX_VALUE && matches!(c, '\n' | '\t'))) {
+            self.say(
+                field,
+                format!(
+                    "{what} may have at most {max} bytes; this has {}.",
+                    text.len()
+                ),
+            );
+        } else if text
+            .chars()
+            .any(|c| c.is_control() && !(max == MAX_VALUE && matches!(c, '\n' | '\t')))
+        {
             self.say(field, format!("{what} may not hold control characters."));
         } else {
             return true;
@@ -40,7 +52,12 @@ impl Out {
                 None
             }
             None => {
-                self.say(field, format!("{what} is not an amount that Kubernetes reads; write it like {example}."));
+                self.say(
+                    field,
+                    format!(
+                        "{what} is not an amount that Kubernetes reads; write it like {example}."
+                    ),
+                );
                 None
             }
         }
@@ -55,7 +72,8 @@ pub fn dns_label(text: &str) -> bool {
         && b.len() <= MAX_NAME
         && b[0].is_ascii_lowercase()
         && b[b.len() - 1] != b'-'
-        && b.iter().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == b'-')
+        && b.iter()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == b'-')
 }
 
 /// A name of an object that may have dots, such as a Secret's.
@@ -63,7 +81,10 @@ pub fn dns_subdomain(text: &str) -> bool {
     let part = |p: &str| {
         let alnum = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
         let b = p.as_bytes();
-        !b.is_empty() && alnum(b[0]) && alnum(b[b.len() - 1]) && b.iter().all(|c| alnum(*c) || *c == b'-')
+        !b.is_empty()
+            && alnum(b[0])
+            && alnum(b[b.len() - 1])
+            && b.iter().all(|c| alnum(*c) || *c == b'-')
     };
     text.len() <= 253 && text.split('.').all(part)
 }
@@ -71,7 +92,11 @@ pub fn dns_subdomain(text: &str) -> bool {
 /// A variable's name as the API server wants it, without the exotic ones that shells cannot set.
 pub fn env_name(text: &str) -> bool {
     let b = text.as_bytes();
-    !b.is_empty() && b.len() <= 253 && !b[0].is_ascii_digit() && b.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.'))
+    !b.is_empty()
+        && b.len() <= 253
+        && !b[0].is_ascii_digit()
+        && b.iter()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.'))
 }
 
 pub(super) fn errors(f: &Form) -> Vec<FieldError> {
@@ -94,20 +119,35 @@ fn names(f: &Form, out: &mut Out) {
     }
     if f.namespace.is_empty() {
         out.say("namespace", "Choose where to deploy it.");
-    } else if !dns_subdomain(&f.namespace) || f.namespace.contains('.') || f.namespace.len() > MAX_NAME {
+    } else if !dns_subdomain(&f.namespace)
+        || f.namespace.contains('.')
+        || f.namespace.len() > MAX_NAME
+    {
         out.say("namespace", "This is not a namespace's name.");
     }
     if !matches!(f.deployment_mode.as_str(), "" | "Standard" | "Knative") {
         out.say("deployment_mode", "The mode is `Standard` or `Knative`; KServe would take anything else as its default without a word.");
     }
-    if !matches!(f.protocol.as_str(), "" | "v1" | "v2" | "grpc-v1" | "grpc-v2") {
-        out.say("protocol", "The protocol is one of v1, v2, grpc-v1 and grpc-v2.");
+    if !matches!(
+        f.protocol.as_str(),
+        "" | "v1" | "v2" | "grpc-v1" | "grpc-v2"
+    ) {
+        out.say(
+            "protocol",
+            "The protocol is one of v1, v2, grpc-v1 and grpc-v2.",
+        );
     }
     if !f.runtime.is_empty() && !dns_subdomain(&f.runtime) {
         out.say("runtime", "This is not a runtime's name.");
     }
-    if f.gpu_product.len() > MAX_NAME || f.gpu_product.contains(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.')) {
-        out.say("gpu_product", "This is not the value of a node's label; choose one of the listed products.");
+    if f.gpu_product.len() > MAX_NAME
+        || f.gpu_product
+            .contains(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'))
+    {
+        out.say(
+            "gpu_product",
+            "This is not the value of a node's label; choose one of the listed products.",
+        );
     }
 }
 
@@ -116,19 +156,34 @@ fn source(f: &Form, out: &mut Out) {
         Source::Storage { uri } => {
             if uri.is_empty() {
                 out.say("source", "Say where the model's files are, such as `oci+native://registry/models/name@sha256:…`.");
-            } else if out.text("source", uri, MAX_TEXT, "The address") && (uri.contains(char::is_whitespace) || !uri.contains("://")) {
+            } else if out.text("source", uri, MAX_TEXT, "The address")
+                && (uri.contains(char::is_whitespace) || !uri.contains("://"))
+            {
                 out.say("source", "The address has a scheme and no blanks, such as `oci+native://registry/models/name@sha256:…`.");
             }
             if f.format.is_empty() {
-                out.say("format", "Choose the model's format: it decides which runtimes can serve it.");
+                out.say(
+                    "format",
+                    "Choose the model's format: it decides which runtimes can serve it.",
+                );
             }
             out.text("format", &f.format, 100, "The format");
-            out.text("format_version", &f.format_version, 100, "The format's version");
+            out.text(
+                "format_version",
+                &f.format_version,
+                100,
+                "The format's version",
+            );
         }
         Source::Image { image, .. } => {
             if image.is_empty() {
-                out.say("source", "Say which image serves, such as `registry/nim/llama@sha256:…`.");
-            } else if out.text("source", image, MAX_TEXT, "The image") && (image.contains(char::is_whitespace) || image.contains("://")) {
+                out.say(
+                    "source",
+                    "Say which image serves, such as `registry/nim/llama@sha256:…`.",
+                );
+            } else if out.text("source", image, MAX_TEXT, "The image")
+                && (image.contains(char::is_whitespace) || image.contains("://"))
+            {
                 out.say("source", "An image is written without a scheme and without blanks, such as `registry/nim/llama@sha256:…`.");
             }
         }
@@ -137,20 +192,38 @@ fn source(f: &Form, out: &mut Out) {
 
 fn lists(f: &Form, out: &mut Out) {
     if f.args.len() > MAX_ARGS {
-        out.say("args", format!("At most {MAX_ARGS} arguments are taken; these are {}.", f.args.len()));
+        out.say(
+            "args",
+            format!(
+                "At most {MAX_ARGS} arguments are taken; these are {}.",
+                f.args.len()
+            ),
+        );
     }
     for (i, arg) in f.args.iter().enumerate().take(MAX_ARGS) {
         out.text(&format!("args[{i}]"), arg, MAX_VALUE, "An argument");
     }
     if f.env.len() > MAX_ENV {
-        out.say("env", format!("At most {MAX_ENV} variables are taken; these are {}.", f.env.len()));
+        out.say(
+            "env",
+            format!(
+                "At most {MAX_ENV} variables are taken; these are {}.",
+                f.env.len()
+            ),
+        );
     }
     for (i, e) in f.env.iter().enumerate().take(MAX_ENV) {
         let at = format!("env[{i}]");
         if !env_name(&e.name) {
-            out.say(format!("{at}.name"), "A variable's name has letters, digits and `_`, and does not begin with a digit.");
+            out.say(
+                format!("{at}.name"),
+                "A variable's name has letters, digits and `_`, and does not begin with a digit.",
+            );
         } else if f.env[..i].iter().any(|o| o.name == e.name) {
-            out.say(format!("{at}.name"), format!("`{}` is set twice; only the last would count.", e.name));
+            out.say(
+                format!("{at}.name"),
+                format!("`{}` is set twice; only the last would count.", e.name),
+            );
         }
         match &e.source {
             EnvFrom::Value { value } => {
@@ -158,16 +231,27 @@ fn lists(f: &Form, out: &mut Out) {
             }
             EnvFrom::Secret { secret, key } => {
                 if !dns_subdomain(secret) {
-                    out.say(format!("{at}.secret"), "Name the Secret that holds the value.");
+                    out.say(
+                        format!("{at}.secret"),
+                        "Name the Secret that holds the value.",
+                    );
                 }
-                if key.is_empty() || key.len() > 253 || !key.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.')) {
+                if key.is_empty()
+                    || key.len() > 253
+                    || !key
+                        .bytes()
+                        .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
+                {
                     out.say(format!("{at}.key"), "Name the key in the Secret.");
                 }
             }
         }
     }
     if f.pull_secrets.len() > MAX_SECRETS {
-        out.say("pull_secrets", format!("At most {MAX_SECRETS} pull secrets are taken."));
+        out.say(
+            "pull_secrets",
+            format!("At most {MAX_SECRETS} pull secrets are taken."),
+        );
     }
     for (i, s) in f.pull_secrets.iter().enumerate().take(MAX_SECRETS) {
         if !dns_subdomain(s) {
@@ -177,32 +261,72 @@ fn lists(f: &Form, out: &mut Out) {
 }
 
 fn numbers(f: &Form, out: &mut Out) {
-    for (field, n) in [("min_replicas", f.min_replicas), ("max_replicas", f.max_replicas)] {
+    for (field, n) in [
+        ("min_replicas", f.min_replicas),
+        ("max_replicas", f.max_replicas),
+    ] {
         if n.is_some_and(|n| !(0..=MAX_REPLICAS).contains(&n)) {
             out.say(field, format!("Replicas are between 0 and {MAX_REPLICAS}."));
         }
     }
     if let (Some(min), Some(max)) = (f.min_replicas, f.max_replicas) {
         if max < min && max != 0 {
-            out.say("max_replicas", format!("The most ({max}) is less than the least ({min})."));
+            out.say(
+                "max_replicas",
+                format!("The most ({max}) is less than the least ({min})."),
+            );
         }
     }
     if f.timeout.is_some_and(|t| !(1..=86_400).contains(&t)) {
-        out.say("timeout", "The time limit of a request is between 1 and 86,400 seconds.");
+        out.say(
+            "timeout",
+            "The time limit of a request is between 1 and 86,400 seconds.",
+        );
     }
     if f.gpus > MAX_GPUS {
-        out.say("gpus", format!("A pod takes at most {MAX_GPUS} GPUs here; no node has more."));
+        out.say(
+            "gpus",
+            format!("A pod takes at most {MAX_GPUS} GPUs here; no node has more."),
+        );
     }
     if f.gpus > 0 && !f.gpu_resource.is_empty() && !crate::isvc::gpu_resource(&f.gpu_resource) {
-        out.say("gpu_resource", "This is not a GPU's resource name, such as `nvidia.com/gpu`.");
+        out.say(
+            "gpu_resource",
+            "This is not a GPU's resource name, such as `nvidia.com/gpu`.",
+        );
     }
-    let pairs = [("cpu", &f.cpu, "cpu_limit", &f.cpu_limit, "CPU", "`4` or `500m`"), ("memory", &f.memory, "memory_limit", &f.memory_limit, "Memory", "`32Gi`")];
+    let pairs = [
+        (
+            "cpu",
+            &f.cpu,
+            "cpu_limit",
+            &f.cpu_limit,
+            "CPU",
+            "`4` or `500m`",
+        ),
+        (
+            "memory",
+            &f.memory,
+            "memory_limit",
+            &f.memory_limit,
+            "Memory",
+            "`32Gi`",
+        ),
+    ];
     for (field, text, limit_field, limit_text, what, example) in pairs {
         let request = out.quantity(field, text, what, example);
-        let limit = out.quantity(limit_field, limit_text, &format!("The limit of {what}"), example);
+        let limit = out.quantity(
+            limit_field,
+            limit_text,
+            &format!("The limit of {what}"),
+            example,
+        );
         if let (Some(r), Some(l)) = (request, limit) {
             if l < r {
-                out.say(limit_field, format!("The limit ({limit_text}) is less than what is requested ({text})."));
+                out.say(
+                    limit_field,
+                    format!("The limit ({limit_text}) is less than what is requested ({text})."),
+                );
             }
         }
     }

@@ -6,7 +6,10 @@ use serde_json::{Map, Value};
 
 /// The first accelerator among requests or limits, with its count.
 pub(super) fn first_gpu(map: &Map<String, Value>) -> Option<(String, u32)> {
-    map.iter().find_map(|(k, v)| Some((k.clone(), quantity_text(v)?.parse().ok()?)).filter(|(k, n)| gpu_resource(k) && *n > 0))
+    map.iter().find_map(|(k, v)| {
+        Some((k.clone(), quantity_text(v)?.parse().ok()?))
+            .filter(|(k, n)| gpu_resource(k) && *n > 0)
+    })
 }
 
 pub(super) fn is_port(v: &Value) -> bool {
@@ -15,7 +18,9 @@ pub(super) fn is_port(v: &Value) -> bool {
 
 /// Does this toleration let the pod onto nodes with GPUs, in the form in which the form writes it?
 pub(super) fn tolerates_gpu(t: &Value, taint: &str) -> bool {
-    t["key"] == taint && t["operator"] == "Exists" && (t["effect"] == "NoSchedule" || t.get("effect").is_none())
+    t["key"] == taint
+        && t["operator"] == "Exists"
+        && (t["effect"] == "NoSchedule" || t.get("effect").is_none())
 }
 
 pub(super) fn form(manifest: &Value) -> (Form, Vec<String>) {
@@ -25,23 +30,39 @@ pub(super) fn form(manifest: &Value) -> (Form, Vec<String>) {
     let model = view.model();
     let empty = Value::Null;
     let container = view.container().map(|(_, c)| c).unwrap_or(&empty);
-    let amount = |which: &str, what: &str| container.pointer(&format!("/resources/{which}/{what}")).and_then(quantity_text).unwrap_or_default();
-    let gpu = ["requests", "limits"].iter().find_map(|w| first_gpu(container.pointer(&format!("/resources/{w}"))?.as_object()?));
+    let amount = |which: &str, what: &str| {
+        container
+            .pointer(&format!("/resources/{which}/{what}"))
+            .and_then(quantity_text)
+            .unwrap_or_default()
+    };
+    let gpu = ["requests", "limits"]
+        .iter()
+        .find_map(|w| first_gpu(container.pointer(&format!("/resources/{w}"))?.as_object()?));
     let (gpu_name, gpus) = gpu.unwrap_or_else(|| (DEFAULT_GPU.to_owned(), 0));
     let taint = super::gpu_taint(&gpu_name);
     let source = match view.image() {
         Some(image) if !model.is_object() => Source::Image {
             image: image.to_owned(),
-            port: container.pointer("/ports/0/containerPort").and_then(Value::as_u64).and_then(|p| u16::try_from(p).ok()),
+            port: container
+                .pointer("/ports/0/containerPort")
+                .and_then(Value::as_u64)
+                .and_then(|p| u16::try_from(p).ok()),
         },
-        _ => Source::Storage { uri: text(view.storage_uri()) },
+        _ => Source::Storage {
+            uri: text(view.storage_uri()),
+        },
     };
     let form = Form {
         name: view.name().to_owned(),
         cluster: String::new(),
         namespace: view.namespace().to_owned(),
         format: text(model.pointer("/modelFormat/name").and_then(Value::as_str)),
-        format_version: text(model.pointer("/modelFormat/version").and_then(Value::as_str)),
+        format_version: text(
+            model
+                .pointer("/modelFormat/version")
+                .and_then(Value::as_str),
+        ),
         runtime: text(view.runtime()),
         source,
         args: view.args().into_iter().map(str::to_owned).collect(),
@@ -50,14 +71,26 @@ pub(super) fn form(manifest: &Value) -> (Form, Vec<String>) {
             .into_iter()
             .filter_map(|e| {
                 let source = match e.source {
-                    EnvSource::Value(v) => EnvFrom::Value { value: v.to_owned() },
-                    EnvSource::Secret { name, key } => EnvFrom::Secret { secret: name.to_owned(), key: key.to_owned() },
+                    EnvSource::Value(v) => EnvFrom::Value {
+                        value: v.to_owned(),
+                    },
+                    EnvSource::Secret { name, key } => EnvFrom::Secret {
+                        secret: name.to_owned(),
+                        key: key.to_owned(),
+                    },
                     EnvSource::Other => return None,
                 };
-                Some(Env { name: e.name.to_owned(), source })
+                Some(Env {
+                    name: e.name.to_owned(),
+                    source,
+                })
             })
             .collect(),
-        pull_secrets: view.image_pull_secrets().into_iter().map(str::to_owned).collect(),
+        pull_secrets: view
+            .image_pull_secrets()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
         min_replicas: view.min_replicas(),
         max_replicas: view.max_replicas(),
         gpu_resource: gpu_name,
@@ -66,7 +99,11 @@ pub(super) fn form(manifest: &Value) -> (Form, Vec<String>) {
         memory: amount("requests", "memory"),
         cpu_limit: amount("limits", "cpu"),
         memory_limit: amount("limits", "memory"),
-        tolerate_gpu_taint: predictor["tolerations"].as_array().into_iter().flatten().any(|t| tolerates_gpu(t, &taint)),
+        tolerate_gpu_taint: predictor["tolerations"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|t| tolerates_gpu(t, &taint)),
         gpu_product: text(predictor["nodeSelector"][GPU_PRODUCT].as_str()),
         deployment_mode: text(view.mode_written()),
         protocol: text(view.protocol()),
@@ -85,15 +122,26 @@ fn unknown(manifest: &Value, form: &Form) -> Vec<String> {
         // Written as a number, an amount is known all the same.
         .filter(|c| match (&c.before, &c.after) {
             (_, None) => false,
-            (Some(a), Some(b)) => quantity_text(a).is_none() || quantity_text(a) != quantity_text(b),
-            (None, Some(v)) => !matches!(v, Value::Null) && !bookkeeping(&c.path) && !matches!(v, Value::String(s) if s.is_empty()),
+            (Some(a), Some(b)) => {
+                quantity_text(a).is_none() || quantity_text(a) != quantity_text(b)
+            }
+            (None, Some(v)) => {
+                !matches!(v, Value::Null)
+                    && !bookkeeping(&c.path)
+                    && !matches!(v, Value::String(s) if s.is_empty())
+            }
         })
         .map(|c| c.path)
         .filter(|p| !bookkeeping(p) && !p.starts_with("spec.predictor.tolerations["))
         .collect();
     // Their place in the list means nothing: only whether each is the form's own.
     let taint = form.gpu_taint();
-    for (i, t) in View::new(manifest).predictor()["tolerations"].as_array().into_iter().flatten().enumerate() {
+    for (i, t) in View::new(manifest).predictor()["tolerations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
         if !tolerates_gpu(t, &taint) {
             paths.push(format!("spec.predictor.tolerations[{i}]"));
         }
@@ -106,9 +154,22 @@ fn unknown(manifest: &Value, form: &Form) -> Vec<String> {
 /// What the server writes and nobody edits.
 fn bookkeeping(path: &str) -> bool {
     path == "status"
-        || ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "finalizers", "selfLink", "ownerReferences"]
-            .iter()
-            .any(|k| path.strip_prefix("metadata.").is_some_and(|p| p == *k || p.strip_prefix(k).is_some_and(|r| r.starts_with(['.', '[']))))
+        || [
+            "uid",
+            "resourceVersion",
+            "generation",
+            "creationTimestamp",
+            "managedFields",
+            "finalizers",
+            "selfLink",
+            "ownerReferences",
+        ]
+        .iter()
+        .any(|k| {
+            path.strip_prefix("metadata.").is_some_and(|p| {
+                p == *k || p.strip_prefix(k).is_some_and(|r| r.starts_with(['.', '[']))
+            })
+        })
         || path == "spec.predictor.model.name"
         || path == "metadata.annotations.modelFormat"
 }

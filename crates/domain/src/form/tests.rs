@@ -2,7 +2,10 @@ use super::*;
 use serde_json::json;
 
 fn recorded(scenario: &str) -> Value {
-    let path = format!("{}/testdata/observed/inferenceservice-{scenario}.yaml", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/testdata/observed/inferenceservice-{scenario}.yaml",
+        env!("CARGO_MANIFEST_DIR")
+    );
     crate::yaml::parse_manifest(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -12,11 +15,25 @@ fn llama() -> Form {
         namespace: "retail-dev".into(),
         format: "vLLM".into(),
         runtime: "kserve-vllmserver".into(),
-        source: Source::Storage { uri: format!("oci+native://registry.example/models/llama@sha256:{}", "0".repeat(64)) },
+        source: Source::Storage {
+            uri: format!(
+                "oci+native://registry.example/models/llama@sha256:{}",
+                "0".repeat(64)
+            ),
+        },
         args: vec!["--max-model-len=8192".into()],
         env: vec![
-            Env { name: "LOG_LEVEL".into(), source: EnvFrom::Value { value: "on".into() } },
-            Env { name: "HF_TOKEN".into(), source: EnvFrom::Secret { secret: "hugging-face".into(), key: "token".into() } },
+            Env {
+                name: "LOG_LEVEL".into(),
+                source: EnvFrom::Value { value: "on".into() },
+            },
+            Env {
+                name: "HF_TOKEN".into(),
+                source: EnvFrom::Secret {
+                    secret: "hugging-face".into(),
+                    key: "token".into(),
+                },
+            },
         ],
         pull_secrets: vec!["registry".into()],
         ..Form::starting()
@@ -29,7 +46,15 @@ fn a_new_manifest_is_what_people_would_write() {
     assert_eq!(llama().errors(), []);
     let (back, unknown) = Form::from_manifest(&llama().new_manifest());
     assert_eq!((back, unknown), (llama(), vec![]));
-    let nim = Form { source: Source::Image { image: "nvcr.io/nim/llama@sha256:0".into(), port: Some(8000) }, format: String::new(), runtime: String::new(), ..llama() };
+    let nim = Form {
+        source: Source::Image {
+            image: "nvcr.io/nim/llama@sha256:0".into(),
+            port: Some(8000),
+        },
+        format: String::new(),
+        runtime: String::new(),
+        ..llama()
+    };
     insta::assert_snapshot!(crate::yaml::to_yaml(&nim.new_manifest()));
     assert_eq!(Form::from_manifest(&nim.new_manifest()), (nim, vec![]));
 }
@@ -39,21 +64,30 @@ fn what_a_recorded_object_has_beyond_the_form_is_named() {
     assert_eq!(Form::from_manifest(&recorded("ready")).1, [] as [&str; 0]);
     let (form, unknown) = Form::from_manifest(&recorded("canary-standard"));
     assert_eq!(unknown, ["spec.canary"]);
-    assert_eq!((form.gpus, form.tolerate_gpu_taint, form.max_replicas), (1, true, Some(3)));
-    assert_eq!(Form::from_manifest(&recorded("keda-absent")).1, ["metadata.annotations.serving.kserve.io/autoscalerClass"]);
-    assert_eq!(Form::from_manifest(&rich()).1, [
-        "metadata.annotations.team",
-        "metadata.labels",
-        "spec.predictor.affinity",
-        "spec.predictor.containers",
-        "spec.predictor.model.env[POD]",
-        "spec.predictor.model.env[TOKEN].valueFrom.secretKeyRef.optional",
-        "spec.predictor.model.resources.limits.ephemeral-storage",
-        "spec.predictor.model.volumeMounts",
-        "spec.predictor.nodeSelector",
-        "spec.predictor.tolerations[0]",
-        "spec.transformer",
-    ]);
+    assert_eq!(
+        (form.gpus, form.tolerate_gpu_taint, form.max_replicas),
+        (1, true, Some(3))
+    );
+    assert_eq!(
+        Form::from_manifest(&recorded("keda-absent")).1,
+        ["metadata.annotations.serving.kserve.io/autoscalerClass"]
+    );
+    assert_eq!(
+        Form::from_manifest(&rich()).1,
+        [
+            "metadata.annotations.team",
+            "metadata.labels",
+            "spec.predictor.affinity",
+            "spec.predictor.containers",
+            "spec.predictor.model.env[POD]",
+            "spec.predictor.model.env[TOKEN].valueFrom.secretKeyRef.optional",
+            "spec.predictor.model.resources.limits.ephemeral-storage",
+            "spec.predictor.model.volumeMounts",
+            "spec.predictor.nodeSelector",
+            "spec.predictor.tolerations[0]",
+            "spec.transformer",
+        ]
+    );
 }
 
 /// A manifest full of what the form does not know.
@@ -80,7 +114,14 @@ fn rich() -> Value {
 
 #[test]
 fn an_untouched_form_changes_only_what_it_must() {
-    for scenario in ["ready", "canary-standard", "keda-absent", "min-zero-standard", "stop", "no-runtime"] {
+    for scenario in [
+        "ready",
+        "canary-standard",
+        "keda-absent",
+        "min-zero-standard",
+        "stop",
+        "no-runtime",
+    ] {
         let before = recorded(scenario);
         let mut after = before.clone();
         Form::from_manifest(&before).0.apply_to(&mut after);
@@ -89,8 +130,14 @@ fn an_untouched_form_changes_only_what_it_must() {
     let mut after = rich();
     Form::from_manifest(&rich()).0.apply_to(&mut after);
     // A device is requested as it is limited: that is all.
-    let paths: Vec<_> = crate::diff::diff(&rich(), &after).into_iter().map(|c| c.path).collect();
-    assert_eq!(paths, ["spec.predictor.model.resources.requests.nvidia.com/gpu"]);
+    let paths: Vec<_> = crate::diff::diff(&rich(), &after)
+        .into_iter()
+        .map(|c| c.path)
+        .collect();
+    assert_eq!(
+        paths,
+        ["spec.predictor.model.resources.requests.nvidia.com/gpu"]
+    );
 }
 
 #[test]
@@ -98,41 +145,71 @@ fn changing_one_field_leaves_the_others() {
     let mut m = rich();
     let (mut form, _) = Form::from_manifest(&m);
     form.env.remove(0);
-    form.env.push(Env { name: "B".into(), source: EnvFrom::Value { value: "2".into() } });
+    form.env.push(Env {
+        name: "B".into(),
+        source: EnvFrom::Value { value: "2".into() },
+    });
     form.gpus = 2;
     form.tolerate_gpu_taint = false;
     form.stop = true;
     form.apply_to(&mut m);
-    assert_eq!(m["spec"]["predictor"]["model"]["env"], json!([
+    assert_eq!(
+        m["spec"]["predictor"]["model"]["env"],
+        json!([
         {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": true}}},
         {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-        {"name": "B", "value": "2"}]));
-    assert_eq!(m["spec"]["predictor"]["tolerations"], json!([{"key": "dedicated", "value": "ai", "operator": "Exists", "effect": "NoSchedule"}]));
-    assert_eq!(m["spec"]["predictor"]["model"]["resources"]["limits"], json!({"ephemeral-storage": "1Gi", "nvidia.com/gpu": "2"}));
-    assert_eq!(m["metadata"]["annotations"]["serving.kserve.io/stop"], "true");
+        {"name": "B", "value": "2"}])
+    );
+    assert_eq!(
+        m["spec"]["predictor"]["tolerations"],
+        json!([{"key": "dedicated", "value": "ai", "operator": "Exists", "effect": "NoSchedule"}])
+    );
+    assert_eq!(
+        m["spec"]["predictor"]["model"]["resources"]["limits"],
+        json!({"ephemeral-storage": "1Gi", "nvidia.com/gpu": "2"})
+    );
+    assert_eq!(
+        m["metadata"]["annotations"]["serving.kserve.io/stop"],
+        "true"
+    );
     assert_eq!(m["spec"]["transformer"], rich()["spec"]["transformer"]);
     form.stop = false;
     form.apply_to(&mut m);
-    assert!(m["metadata"]["annotations"].get("serving.kserve.io/stop").is_none());
+    assert!(
+        m["metadata"]["annotations"]
+            .get("serving.kserve.io/stop")
+            .is_none()
+    );
 }
 
 #[test]
 fn the_source_can_change_its_kind_and_settings_move_along() {
     let mut m = rich();
     let (mut form, _) = Form::from_manifest(&m);
-    form.source = Source::Image { image: "nim:1".into(), port: None };
+    form.source = Source::Image {
+        image: "nim:1".into(),
+        port: None,
+    };
     form.format = String::new();
     form.apply_to(&mut m);
     let p = &m["spec"]["predictor"];
     assert!(p.get("model").is_none());
     assert_eq!(p["containers"][0]["name"], "kserve-container");
-    assert_eq!(p["containers"][0]["volumeMounts"], rich()["spec"]["predictor"]["model"]["volumeMounts"]);
+    assert_eq!(
+        p["containers"][0]["volumeMounts"],
+        rich()["spec"]["predictor"]["model"]["volumeMounts"]
+    );
     assert_eq!(p["containers"][1]["name"], "agent");
     assert_eq!(Form::from_manifest(&m).0, form);
-    form.source = Source::Storage { uri: "s3://b/m".into() };
+    form.source = Source::Storage {
+        uri: "s3://b/m".into(),
+    };
     form.format = "vLLM".into();
     form.apply_to(&mut m);
-    assert_eq!(m["spec"]["predictor"]["containers"], rich()["spec"]["predictor"]["containers"]);
+    assert_eq!(
+        m["spec"]["predictor"]["containers"],
+        rich()["spec"]["predictor"]["containers"]
+    );
     assert_eq!(Form::from_manifest(&m).0, form);
 }
 
@@ -141,13 +218,31 @@ fn each_mistake_stands_beside_its_field() {
     let wrong = Form {
         name: "Llama_3".into(),
         deployment_mode: "Fast".into(),
-        source: Source::Storage { uri: "no scheme".into() },
+        source: Source::Storage {
+            uri: "no scheme".into(),
+        },
         format: String::new(),
         args: vec!["x".repeat(10_000)],
         env: vec![
-            Env { name: "1A".into(), source: EnvFrom::Value { value: "\u{7}".into() } },
-            Env { name: "B".into(), source: EnvFrom::Secret { secret: "No Name".into(), key: String::new() } },
-            Env { name: "B".into(), source: EnvFrom::Value { value: String::new() } },
+            Env {
+                name: "1A".into(),
+                source: EnvFrom::Value {
+                    value: "\u{7}".into(),
+                },
+            },
+            Env {
+                name: "B".into(),
+                source: EnvFrom::Secret {
+                    secret: "No Name".into(),
+                    key: String::new(),
+                },
+            },
+            Env {
+                name: "B".into(),
+                source: EnvFrom::Value {
+                    value: String::new(),
+                },
+            },
         ],
         pull_secrets: vec!["!".into()],
         min_replicas: Some(3),
@@ -162,13 +257,80 @@ fn each_mistake_stands_beside_its_field() {
         timeout: Some(0),
         ..Form::default()
     };
-    let said: Vec<_> = wrong.errors().into_iter().map(|e| format!("{}: {}", e.field, e.message)).collect();
+    let said: Vec<_> = wrong
+        .errors()
+        .into_iter()
+        .map(|e| format!("{}: {}", e.field, e.message))
+        .collect();
     insta::assert_snapshot!(said.join("\n"));
-    let long = Form { name: "a".repeat(49), ..llama() };
+    let long = Form {
+        name: "a".repeat(49),
+        ..llama()
+    };
     assert_eq!(long.errors().len(), 1);
-    assert_eq!(Form { name: "a".repeat(48), ..llama() }.errors(), []);
-    let many = Form { args: vec![String::new(); 101], env: vec![Env { name: "A".into(), source: EnvFrom::Value { value: String::new() } }; 101], ..llama() };
-    assert!(many.errors().iter().any(|e| e.field == "args") && many.errors().iter().any(|e| e.field == "env"));
+    assert_eq!(
+        Form {
+            name: "a".repeat(48),
+            ..llama()
+        }
+        .errors(),
+        []
+    );
+    let many = Form {
+        args: vec![String::new(); 101],
+        env: vec![
+            Env {
+                name: "A".into(),
+                source: EnvFrom::Value {
+                    value: String::new()
+                }
+            };
+            101
+        ],
+        ..llama()
+    };
+    assert!(
+        many.errors().iter().any(|e| e.field == "args")
+            && many.errors().iter().any(|e| e.field == "env")
+    );
+}
+
+#[test]
+fn a_complaint_finds_its_field() {
+    for (path, field) in [
+        ("metadata.name", Some("name")),
+        (".spec.predictor.minReplicas", Some("min_replicas")),
+        ("spec.predictor.model.modelFormat.name", Some("format")),
+        (
+            "spec.predictor.model.modelFormat.version",
+            Some("format_version"),
+        ),
+        ("spec.predictor.model.env[2].value", Some("env")),
+        ("spec.predictor.containers[0].image", Some("source")),
+        ("spec.predictor.containers[0].args[1]", Some("args")),
+        (
+            "spec.predictor.model.resources.requests.nvidia.com/gpu",
+            Some("gpus"),
+        ),
+        (
+            "spec.predictor.model.resources.limits.memory",
+            Some("memory_limit"),
+        ),
+        (
+            "spec.predictor.model.resources.limits.ephemeral-storage",
+            None,
+        ),
+        (
+            "spec.predictor.nodeSelector.nvidia.com/gpu.product",
+            Some("gpu_product"),
+        ),
+        ("spec.predictor.tolerations[0]", Some("tolerate_gpu_taint")),
+        ("spec.predictor.timeoutSeconds", None),
+        ("spec.canary[0].predictor.name", None),
+        ("", None),
+    ] {
+        assert_eq!(field_for(path), field, "{path}");
+    }
 }
 
 mod properties {
@@ -184,24 +346,93 @@ mod properties {
     }
 
     fn env() -> impl Strategy<Value = Vec<Env>> {
-        let from = prop_oneof![text().prop_map(|value| EnvFrom::Value { value }), (text(), text()).prop_map(|(secret, key)| EnvFrom::Secret { secret, key })];
-        prop::collection::btree_map("[A-F]", from, 0..4).prop_map(|m| m.into_iter().map(|(name, source)| Env { name, source }).rev().collect())
+        let from = prop_oneof![
+            text().prop_map(|value| EnvFrom::Value { value }),
+            (text(), text()).prop_map(|(secret, key)| EnvFrom::Secret { secret, key })
+        ];
+        prop::collection::btree_map("[A-F]", from, 0..4).prop_map(|m| {
+            m.into_iter()
+                .map(|(name, source)| Env { name, source })
+                .rev()
+                .collect()
+        })
     }
 
     fn source() -> impl Strategy<Value = Source> {
-        prop_oneof![text().prop_map(|uri| Source::Storage { uri }), ("[a-z]{1,8}", prop::option::of(1u16..)).prop_map(|(image, port)| Source::Image { image, port })]
+        prop_oneof![
+            text().prop_map(|uri| Source::Storage { uri }),
+            ("[a-z]{1,8}", prop::option::of(1u16..))
+                .prop_map(|(image, port)| Source::Image { image, port })
+        ]
     }
 
     fn form() -> impl Strategy<Value = Form> {
-        let gpu = prop_oneof![Just((DEFAULT_GPU.to_owned(), 0)), (prop_oneof![Just("nvidia.com/gpu"), Just("nvidia.com/mig-1g.10gb"), Just("amd.com/gpu")].prop_map(str::to_owned), 1u32..9)];
-        let first = (text(), text(), text(), text(), text(), source(), prop::collection::vec(text(), 0..4), env(), prop::collection::vec(text(), 0..3));
-        let second = (prop::option::of(0i64..9), prop::option::of(0i64..9), gpu, amount(), amount(), amount(), amount());
-        let third = (any::<bool>(), text(), text(), text(), prop::option::of(1i64..900), any::<bool>());
+        let gpu = prop_oneof![
+            Just((DEFAULT_GPU.to_owned(), 0)),
+            (
+                prop_oneof![
+                    Just("nvidia.com/gpu"),
+                    Just("nvidia.com/mig-1g.10gb"),
+                    Just("amd.com/gpu")
+                ]
+                .prop_map(str::to_owned),
+                1u32..9
+            )
+        ];
+        let first = (
+            text(),
+            text(),
+            text(),
+            text(),
+            text(),
+            source(),
+            prop::collection::vec(text(), 0..4),
+            env(),
+            prop::collection::vec(text(), 0..3),
+        );
+        let second = (
+            prop::option::of(0i64..9),
+            prop::option::of(0i64..9),
+            gpu,
+            amount(),
+            amount(),
+            amount(),
+            amount(),
+        );
+        let third = (
+            any::<bool>(),
+            text(),
+            text(),
+            text(),
+            prop::option::of(1i64..900),
+            any::<bool>(),
+        );
         (first, second, third).prop_map(|(a, b, c)| {
             let mut f = Form {
-                name: a.0, cluster: String::new(), namespace: a.1, format: a.2, format_version: a.3, runtime: a.4, source: a.5, args: a.6, env: a.7, pull_secrets: a.8,
-                min_replicas: b.0, max_replicas: b.1, gpu_resource: b.2.0, gpus: b.2.1, cpu: b.3, memory: b.4, cpu_limit: b.5, memory_limit: b.6,
-                tolerate_gpu_taint: c.0, gpu_product: c.1, deployment_mode: c.2, protocol: c.3, timeout: c.4, stop: c.5,
+                name: a.0,
+                cluster: String::new(),
+                namespace: a.1,
+                format: a.2,
+                format_version: a.3,
+                runtime: a.4,
+                source: a.5,
+                args: a.6,
+                env: a.7,
+                pull_secrets: a.8,
+                min_replicas: b.0,
+                max_replicas: b.1,
+                gpu_resource: b.2.0,
+                gpus: b.2.1,
+                cpu: b.3,
+                memory: b.4,
+                cpu_limit: b.5,
+                memory_limit: b.6,
+                tolerate_gpu_taint: c.0,
+                gpu_product: c.1,
+                deployment_mode: c.2,
+                protocol: c.3,
+                timeout: c.4,
+                stop: c.5,
             };
             // A container of one's own has no format, runtime or protocol.
             if matches!(f.source, Source::Image { .. }) {
@@ -212,8 +443,16 @@ mod properties {
     }
 
     fn base() -> impl Strategy<Value = Value> {
-        prop_oneof![Just(json!({})), Just(json!(null)), Just(rich()), Just(recorded("canary-standard")), form().prop_map(|f| f.new_manifest()),
-            Just(json!({"metadata": {"annotations": []}, "spec": {"predictor": {"model": [], "containers": ["x"], "tolerations": []}}}))]
+        prop_oneof![
+            Just(json!({})),
+            Just(json!(null)),
+            Just(rich()),
+            Just(recorded("canary-standard")),
+            form().prop_map(|f| f.new_manifest()),
+            Just(
+                json!({"metadata": {"annotations": []}, "spec": {"predictor": {"model": [], "containers": ["x"], "tolerations": []}}})
+            )
+        ]
     }
 
     proptest! {

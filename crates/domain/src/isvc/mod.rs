@@ -6,8 +6,10 @@ mod managed;
 mod parts;
 
 pub use managed::Manager;
+pub use parts::{
+    Canary, CanaryStatus, EnvSource, EnvVar, Failure, Format, ModelStatus, Toleration, gpu_resource,
+};
 pub(crate) use parts::{env_source, quantity_text};
-pub use parts::{Canary, CanaryStatus, EnvSource, EnvVar, Failure, Format, ModelStatus, Toleration, gpu_resource};
 
 use crate::{observed::Condition, observed::Runtime, quantity::Quantity, time::Micros};
 use serde_json::Value;
@@ -103,7 +105,8 @@ impl<'a> View<'a> {
         self.at("/metadata/generation").as_i64()
     }
     pub fn created_at(&self) -> Option<Micros> {
-        self.text("/metadata/creationTimestamp").and_then(Micros::parse)
+        self.text("/metadata/creationTimestamp")
+            .and_then(Micros::parse)
     }
     pub fn deleting(&self) -> bool {
         self.text("/metadata/deletionTimestamp").is_some()
@@ -116,7 +119,8 @@ impl<'a> View<'a> {
     }
     /// `serving.kserve.io/stop: "true"` is written.
     pub fn stop_wished(&self) -> bool {
-        self.annotation(STOP).is_some_and(|v| v.eq_ignore_ascii_case("true"))
+        self.annotation(STOP)
+            .is_some_and(|v| v.eq_ignore_ascii_case("true"))
     }
     /// What the deployment-mode annotation says, whatever it says.
     pub fn mode_written(&self) -> Option<&'a str> {
@@ -127,7 +131,10 @@ impl<'a> View<'a> {
     pub fn mode(&self, default: Option<&str>) -> Option<Mode> {
         match self.mode_written() {
             Some(written) => Mode::parse(written),
-            None => self.text("/status/deploymentMode").or(default).and_then(Mode::parse),
+            None => self
+                .text("/status/deploymentMode")
+                .or(default)
+                .and_then(Mode::parse),
         }
     }
 
@@ -154,7 +161,8 @@ impl<'a> View<'a> {
     }
     /// The runtime that KServe says it used.
     pub fn runtime_in_use(&self) -> Option<&'a str> {
-        self.text("/status/servingRuntimeName").or_else(|| self.text("/status/clusterServingRuntimeName"))
+        self.text("/status/servingRuntimeName")
+            .or_else(|| self.text("/status/clusterServingRuntimeName"))
     }
     pub fn protocol(&self) -> Option<&'a str> {
         self.text("/spec/predictor/model/protocolVersion")
@@ -166,28 +174,43 @@ impl<'a> View<'a> {
     pub fn storage_uris(&self) -> Vec<(String, &'a str)> {
         let mut out = parts::storage_uris("spec.predictor", self.predictor());
         for (i, canary) in self.canaries().iter().enumerate() {
-            out.extend(parts::storage_uris(&format!("spec.canary[{i}].predictor"), canary.predictor));
+            out.extend(parts::storage_uris(
+                &format!("spec.canary[{i}].predictor"),
+                canary.predictor,
+            ));
         }
         out
     }
     /// The serving image, where the predictor brings its own instead of a runtime's.
     pub fn image(&self) -> Option<&'a str> {
-        parts::main_container(self.predictor()).map(|(_, c)| c)?.get("image")?.as_str().filter(|i| !i.is_empty())
+        parts::main_container(self.predictor())
+            .map(|(_, c)| c)?
+            .get("image")?
+            .as_str()
+            .filter(|i| !i.is_empty())
     }
     /// Every image that the manifest itself names, with the path of its field.
     pub fn images(&self) -> Vec<(String, &'a str)> {
         let mut out = parts::images("spec.predictor", self.predictor());
         for part in ["transformer", "explainer"] {
-            out.extend(parts::images(&format!("spec.{part}"), self.at(&format!("/spec/{part}"))));
+            out.extend(parts::images(
+                &format!("spec.{part}"),
+                self.at(&format!("/spec/{part}")),
+            ));
         }
         for (i, canary) in self.canaries().iter().enumerate() {
-            out.extend(parts::images(&format!("spec.canary[{i}].predictor"), canary.predictor));
+            out.extend(parts::images(
+                &format!("spec.canary[{i}].predictor"),
+                canary.predictor,
+            ));
         }
         out
     }
     /// Storage address or serving image: what is served.
     pub fn source(&self) -> &'a str {
-        self.storage_uri().or_else(|| self.image()).unwrap_or_default()
+        self.storage_uri()
+            .or_else(|| self.image())
+            .unwrap_or_default()
     }
     pub fn min_replicas(&self) -> Option<i64> {
         self.at("/spec/predictor/minReplicas").as_i64()
@@ -208,7 +231,12 @@ impl<'a> View<'a> {
     }
     pub fn args(&self) -> Vec<&'a str> {
         let container = self.container().map(|(_, c)| c).unwrap_or(&NULL);
-        container["args"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+        container["args"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
     }
     pub fn env(&self) -> Vec<EnvVar<'a>> {
         parts::env(self.container().map(|(_, c)| c).unwrap_or(&NULL))
@@ -220,7 +248,12 @@ impl<'a> View<'a> {
         parts::text_map(&self.predictor()["nodeSelector"])
     }
     pub fn image_pull_secrets(&self) -> Vec<&'a str> {
-        self.predictor()["imagePullSecrets"].as_array().into_iter().flatten().filter_map(|s| s["name"].as_str()).collect()
+        self.predictor()["imagePullSecrets"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|s| s["name"].as_str())
+            .collect()
     }
     /// Secrets that the predictor needs: of environment, pull secrets and volumes, with the path of each.
     pub fn secrets(&self) -> Vec<(String, &'a str)> {

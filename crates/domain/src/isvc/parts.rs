@@ -32,7 +32,10 @@ pub struct EnvVar<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnvSource<'a> {
     Value(&'a str),
-    Secret { name: &'a str, key: &'a str },
+    Secret {
+        name: &'a str,
+        key: &'a str,
+    },
     /// A config map, a field of the pod, or a form that the API server will refuse.
     Other,
 }
@@ -105,17 +108,35 @@ fn owned(v: &Value) -> String {
 }
 
 pub(super) fn format(model: &Value) -> Option<Format> {
-    let name = model.pointer("/modelFormat/name")?.as_str().filter(|n| !n.is_empty())?;
-    let version = model.pointer("/modelFormat/version").and_then(Value::as_str).filter(|v| !v.is_empty());
-    Some(Format { name: name.to_owned(), version: version.map(str::to_owned) })
+    let name = model
+        .pointer("/modelFormat/name")?
+        .as_str()
+        .filter(|n| !n.is_empty())?;
+    let version = model
+        .pointer("/modelFormat/version")
+        .and_then(Value::as_str)
+        .filter(|v| !v.is_empty());
+    Some(Format {
+        name: name.to_owned(),
+        version: version.map(str::to_owned),
+    })
 }
 
 pub(super) fn storage_uris<'a>(path: &str, predictor: &'a Value) -> Vec<(String, &'a str)> {
     let mut out = Vec::new();
-    if let Some(uri) = predictor.pointer("/model/storageUri").and_then(Value::as_str).filter(|u| !u.is_empty()) {
+    if let Some(uri) = predictor
+        .pointer("/model/storageUri")
+        .and_then(Value::as_str)
+        .filter(|u| !u.is_empty())
+    {
         out.push((format!("{path}.model.storageUri"), uri));
     }
-    for (i, entry) in predictor["storageUris"].as_array().into_iter().flatten().enumerate() {
+    for (i, entry) in predictor["storageUris"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
         if let Some(uri) = entry["uri"].as_str() {
             out.push((format!("{path}.storageUris[{i}].uri"), uri));
         }
@@ -128,11 +149,18 @@ pub(super) fn storage_uris<'a>(path: &str, predictor: &'a Value) -> Vec<(String,
 pub(super) fn main_container(predictor: &Value) -> Option<(usize, &Value)> {
     let all = predictor["containers"].as_array()?;
     let named = all.iter().position(|c| c["name"] == MAIN_CONTAINER);
-    let index = if predictor["model"].is_object() { named? } else { named.unwrap_or(0) };
+    let index = if predictor["model"].is_object() {
+        named?
+    } else {
+        named.unwrap_or(0)
+    };
     Some((index, all.get(index)?))
 }
 
-pub(super) fn serving_container<'a>(path: &str, predictor: &'a Value) -> Option<(String, &'a Value)> {
+pub(super) fn serving_container<'a>(
+    path: &str,
+    predictor: &'a Value,
+) -> Option<(String, &'a Value)> {
     match predictor.get("model").filter(|m| m.is_object()) {
         Some(model) => Some((format!("{path}.model"), model)),
         None => main_container(predictor).map(|(i, c)| (format!("{path}.containers[{i}]"), c)),
@@ -158,11 +186,19 @@ pub(super) fn images<'a>(path: &str, part: &'a Value) -> Vec<(String, &'a str)> 
 }
 
 pub(super) fn env(container: &Value) -> Vec<EnvVar<'_>> {
-    container["env"].as_array().into_iter().flatten().filter_map(env_var).collect()
+    container["env"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(env_var)
+        .collect()
 }
 
 fn env_var(e: &Value) -> Option<EnvVar<'_>> {
-    Some(EnvVar { name: e["name"].as_str()?, source: env_source(e) })
+    Some(EnvVar {
+        name: e["name"].as_str()?,
+        source: env_source(e),
+    })
 }
 
 pub(crate) fn env_source(e: &Value) -> EnvSource<'_> {
@@ -180,35 +216,71 @@ pub(crate) fn env_source(e: &Value) -> EnvSource<'_> {
 }
 
 pub(super) fn tolerations(list: &Value) -> Vec<Toleration> {
-    let one = |t: &Value| Toleration { key: owned(&t["key"]), operator: owned(&t["operator"]), value: owned(&t["value"]), effect: owned(&t["effect"]) };
+    let one = |t: &Value| Toleration {
+        key: owned(&t["key"]),
+        operator: owned(&t["operator"]),
+        value: owned(&t["value"]),
+        effect: owned(&t["effect"]),
+    };
     list.as_array().into_iter().flatten().map(one).collect()
 }
 
 pub(super) fn text_map(v: &Value) -> BTreeMap<String, String> {
-    v.as_object().into_iter().flatten().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
+    v.as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
+        .collect()
 }
 
 pub(super) fn secrets<'a>(path: &str, predictor: &'a Value) -> Vec<(String, &'a str)> {
     let mut out = Vec::new();
-    for (i, s) in predictor["imagePullSecrets"].as_array().into_iter().flatten().enumerate() {
+    for (i, s) in predictor["imagePullSecrets"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
         if let Some(name) = s["name"].as_str() {
             out.push((format!("{path}.imagePullSecrets[{i}].name"), name));
         }
     }
-    let containers = predictor["containers"].as_array().into_iter().flatten().enumerate().map(|(i, c)| (format!("{path}.containers[{i}]"), c));
-    for (at, container) in containers.chain(predictor.get("model").map(|m| (format!("{path}.model"), m))) {
-        for (i, e) in container["env"].as_array().into_iter().flatten().enumerate() {
+    let containers = predictor["containers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .map(|(i, c)| (format!("{path}.containers[{i}]"), c));
+    for (at, container) in
+        containers.chain(predictor.get("model").map(|m| (format!("{path}.model"), m)))
+    {
+        for (i, e) in container["env"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
             if let EnvSource::Secret { name, .. } = env_source(e) {
                 out.push((format!("{at}.env[{i}].valueFrom.secretKeyRef.name"), name));
             }
         }
-        for (i, e) in container["envFrom"].as_array().into_iter().flatten().enumerate() {
+        for (i, e) in container["envFrom"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
             if let Some(name) = e.pointer("/secretRef/name").and_then(Value::as_str) {
                 out.push((format!("{at}.envFrom[{i}].secretRef.name"), name));
             }
         }
     }
-    for (i, v) in predictor["volumes"].as_array().into_iter().flatten().enumerate() {
+    for (i, v) in predictor["volumes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
         if let Some(name) = v.pointer("/secret/secretName").and_then(Value::as_str) {
             out.push((format!("{path}.volumes[{i}].secret.secretName"), name));
         }
@@ -226,33 +298,55 @@ pub(crate) fn quantity_text(v: &Value) -> Option<String> {
 }
 
 fn resource_map(container: &Value, which: &str) -> BTreeMap<String, String> {
-    let map = container.pointer(&format!("/resources/{which}")).and_then(Value::as_object);
-    map.into_iter().flatten().filter_map(|(k, v)| Some((k.clone(), quantity_text(v)?))).collect()
+    let map = container
+        .pointer(&format!("/resources/{which}"))
+        .and_then(Value::as_object);
+    map.into_iter()
+        .flatten()
+        .filter_map(|(k, v)| Some((k.clone(), quantity_text(v)?)))
+        .collect()
 }
 
 /// Requests (limits stand in for what is not requested) or limits of one container, over those of
 /// the runtime's container, which the manifest's override one by one.
-fn container_amounts(container: &Value, base: Option<&Value>, requests: bool) -> BTreeMap<String, String> {
+fn container_amounts(
+    container: &Value,
+    base: Option<&Value>,
+    requests: bool,
+) -> BTreeMap<String, String> {
     let merged = |which| {
         let mut map = base.map(|b| resource_map(b, which)).unwrap_or_default();
         map.extend(resource_map(container, which));
         map
     };
-    let mut out = if requests { merged("requests") } else { BTreeMap::new() };
+    let mut out = if requests {
+        merged("requests")
+    } else {
+        BTreeMap::new()
+    };
     for (k, v) in merged("limits") {
         out.entry(k).or_insert(v);
     }
     out
 }
 
-pub(super) fn amounts(predictor: &Value, runtime: Option<&Value>, requests: bool) -> BTreeMap<String, String> {
+pub(super) fn amounts(
+    predictor: &Value,
+    runtime: Option<&Value>,
+    requests: bool,
+) -> BTreeMap<String, String> {
     let runtime_containers = runtime.and_then(|r| r["containers"].as_array());
-    let base = |name: &str| runtime_containers.and_then(|all| all.iter().find(|c| c["name"] == name));
+    let base =
+        |name: &str| runtime_containers.and_then(|all| all.iter().find(|c| c["name"] == name));
     let mut each = Vec::new();
     if let Some(model) = predictor.get("model").filter(|m| m.is_object()) {
         each.push(container_amounts(model, base(MAIN_CONTAINER), requests));
         // The runtime's other containers run beside it.
-        for c in runtime_containers.into_iter().flatten().filter(|c| c["name"] != MAIN_CONTAINER) {
+        for c in runtime_containers
+            .into_iter()
+            .flatten()
+            .filter(|c| c["name"] != MAIN_CONTAINER)
+        {
             each.push(container_amounts(c, None, requests));
         }
     }
@@ -268,7 +362,11 @@ pub(super) fn amounts(predictor: &Value, runtime: Option<&Value>, requests: bool
             let text = match texts.len() {
                 // One alone stays as written, also where it cannot be read: a rule complains then.
                 1 => texts.remove(0),
-                _ => texts.iter().filter_map(|t| Quantity::parse(t)).sum::<Quantity>().show(&resource),
+                _ => texts
+                    .iter()
+                    .filter_map(|t| Quantity::parse(t))
+                    .sum::<Quantity>()
+                    .show(&resource),
             };
             (resource, text)
         })
@@ -278,13 +376,22 @@ pub(super) fn amounts(predictor: &Value, runtime: Option<&Value>, requests: bool
 /// Is this an accelerator's resource name? Vendors call them `…/gpu`, NVIDIA's MIG slices
 /// `nvidia.com/mig-…`, time-sliced ones `nvidia.com/gpu.shared`.
 pub fn gpu_resource(name: &str) -> bool {
-    let Some((domain, kind)) = name.split_once('/') else { return false };
+    let Some((domain, kind)) = name.split_once('/') else {
+        return false;
+    };
     let kind = kind.strip_suffix(".shared").unwrap_or(kind);
-    kind == "gpu" || kind == "gaudi" || kind == "neuron" || (domain == "nvidia.com" && kind.starts_with("mig-")) || (domain == "gpu.intel.com" && matches!(kind, "i915" | "xe"))
+    kind == "gpu"
+        || kind == "gaudi"
+        || kind == "neuron"
+        || (domain == "nvidia.com" && kind.starts_with("mig-"))
+        || (domain == "gpu.intel.com" && matches!(kind, "i915" | "xe"))
 }
 
 pub(super) fn gpus(requests: &BTreeMap<String, String>) -> BTreeMap<String, i64> {
-    let count = |(name, text): (&String, &String)| Some((name.clone(), Quantity::parse(text)?.units())).filter(|(n, c)| gpu_resource(n) && *c > 0);
+    let count = |(name, text): (&String, &String)| {
+        Some((name.clone(), Quantity::parse(text)?.units()))
+            .filter(|(n, c)| gpu_resource(n) && *c > 0)
+    };
     requests.iter().filter_map(count).collect()
 }
 
@@ -293,7 +400,10 @@ pub(super) fn canaries(list: &Value) -> Vec<Canary<'_>> {
         .into_iter()
         .flatten()
         .map(|c| Canary {
-            name: c.pointer("/predictor/name").and_then(Value::as_str).unwrap_or_default(),
+            name: c
+                .pointer("/predictor/name")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
             traffic_percent: c["trafficPercent"].as_i64(),
             predictor: &c["predictor"],
         })
@@ -314,18 +424,30 @@ pub(super) fn conditions(list: &Value) -> Vec<Condition> {
 
 pub(super) fn model_status(v: &Value) -> Option<ModelStatus> {
     v.as_object()?;
-    let failure = v.get("lastFailureInfo").filter(|f| f.is_object()).map(|f| Failure {
-        reason: owned(&f["reason"]),
-        message: owned(&f["message"]),
-        exit_code: f["exitCode"].as_i64(),
-        location: owned(&f["location"]),
-        time: f["time"].as_str().and_then(Micros::parse),
-    });
+    let failure = v
+        .get("lastFailureInfo")
+        .filter(|f| f.is_object())
+        .map(|f| Failure {
+            reason: owned(&f["reason"]),
+            message: owned(&f["message"]),
+            exit_code: f["exitCode"].as_i64(),
+            location: owned(&f["location"]),
+            time: f["time"].as_str().and_then(Micros::parse),
+        });
     Some(ModelStatus {
         transition: owned(&v["transitionStatus"]),
-        active: owned(v.pointer("/states/activeModelState").unwrap_or(&Value::Null)),
-        target: owned(v.pointer("/states/targetModelState").unwrap_or(&Value::Null)),
-        failed_copies: v.pointer("/copies/failedCopies").and_then(Value::as_i64).unwrap_or(0),
+        active: owned(
+            v.pointer("/states/activeModelState")
+                .unwrap_or(&Value::Null),
+        ),
+        target: owned(
+            v.pointer("/states/targetModelState")
+                .unwrap_or(&Value::Null),
+        ),
+        failed_copies: v
+            .pointer("/copies/failedCopies")
+            .and_then(Value::as_i64)
+            .unwrap_or(0),
         total_copies: v.pointer("/copies/totalCopies").and_then(Value::as_i64),
         failure,
     })

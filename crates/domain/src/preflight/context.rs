@@ -46,7 +46,9 @@ impl<'a> Checked<'a> {
         static NULL: Value = Value::Null;
         let view = View::new(manifest);
         let resolved = runtime::resolve(manifest, target.runtimes);
-        let (container_path, container) = view.container().unwrap_or_else(|| ("spec.predictor.model".to_owned(), &NULL));
+        let (container_path, container) = view
+            .container()
+            .unwrap_or_else(|| ("spec.predictor.model".to_owned(), &NULL));
         Self {
             mode: view.mode(target.facts.default_mode.as_deref()),
             requests: view.requests_with(resolved.runtime()),

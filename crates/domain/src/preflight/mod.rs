@@ -4,10 +4,16 @@
 //! target, and says what is wrong, beside which field, and the way out. What is not known is not
 //! held against anybody: a rule that lacks a fact is silent.
 
+mod amounts;
+mod canaries;
 mod context;
-mod kserve;
-mod places;
+mod names;
+mod nodes;
+mod quotas;
+mod runtimes;
+mod scaling;
 mod secrets;
+mod shape;
 mod storage;
 
 pub use context::{Checked, Target};
@@ -30,12 +36,49 @@ pub struct Said {
     pub remedy: String,
 }
 
-pub(crate) fn said(field: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Said {
-    Said { field: field.into(), message: message.into(), remedy: remedy.into() }
+pub(crate) fn said(
+    field: impl Into<String>,
+    message: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Said {
+    Said {
+        field: field.into(),
+        message: message.into(),
+        remedy: remedy.into(),
+    }
+}
+
+/// The path of an annotation.
+fn annotation(key: &str) -> String {
+    format!("metadata.annotations.{key}")
+}
+
+/// Pods of the deployment that run now and that an update replaces.
+fn live_replicas(c: &Checked<'_>) -> u32 {
+    let Some(live) = c
+        .target
+        .live
+        .map(crate::isvc::View::new)
+        .filter(|l| !l.stop_wished())
+    else {
+        return 0;
+    };
+    u32::try_from(live.replicas_wished(live.mode(None))).unwrap_or(0)
 }
 
 /// Every rule there is.
-pub static RULES: &[&[Rule]] = &[kserve::RULES, storage::RULES, places::RULES, secrets::RULES];
+pub static RULES: &[&[Rule]] = &[
+    shape::RULES,
+    runtimes::RULES,
+    scaling::RULES,
+    canaries::RULES,
+    storage::RULES,
+    names::RULES,
+    amounts::RULES,
+    nodes::RULES,
+    quotas::RULES,
+    secrets::RULES,
+];
 
 /// Checks a manifest against a target: errors first, then warnings, then what is worth knowing.
 pub fn check(manifest: &Value, target: &Target<'_>) -> Vec<Finding> {
@@ -44,7 +87,13 @@ pub fn check(manifest: &Value, target: &Target<'_>) -> Vec<Finding> {
     for rule in RULES.iter().copied().flatten() {
         let mut found = Vec::new();
         (rule.check)(&checked, &mut found);
-        out.extend(found.into_iter().map(|s| Finding { rule: rule.name.into(), severity: rule.severity, field: s.field, message: s.message, remedy: s.remedy }));
+        out.extend(found.into_iter().map(|s| Finding {
+            rule: rule.name.into(),
+            severity: rule.severity,
+            field: s.field,
+            message: s.message,
+            remedy: s.remedy,
+        }));
     }
     out.sort_by_key(|f| std::cmp::Reverse(f.severity));
     out

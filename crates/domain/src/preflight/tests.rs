@@ -1,280 +1,12 @@
 //! Each rule with a manifest that passes (the base, which passes all of them) and one that fails.
 
+#[path = "cases.rs"]
+mod cases;
+
 use super::*;
-use crate::{artifact::ArtifactKind, observed::*};
+use crate::observed::ClusterFacts;
+use cases::{CASES, World, base, predictor, run, world};
 use serde_json::json;
-use std::collections::BTreeMap;
-
-const DIGEST: &str = "sha256:0123456789012345678901234567890123456789012345678901234567890123";
-
-/// Everything that a target can be.
-struct World {
-    facts: ClusterFacts,
-    runtimes: Vec<Runtime>,
-    nodes: Vec<Node>,
-    quotas: Vec<Quota>,
-    live: Option<Value>,
-    secrets: Option<Vec<String>>,
-    artifact: Option<ArtifactKind>,
-}
-
-fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
-}
-
-fn runtime(name: &str, format: &str, auto: bool, protocols: &[&str]) -> Runtime {
-    Runtime {
-        name: name.into(),
-        namespace: None,
-        disabled: false,
-        formats: vec![RuntimeFormat { name: format.into(), version: Some("1".into()), auto_select: auto, priority: 1 }],
-        protocols: protocols.iter().map(|p| (*p).to_owned()).collect(),
-        multi_node: false,
-        spec: json!({"containers": [{"name": "kserve-container", "image": format!("server@{DIGEST}")}]}),
-    }
-}
-
-fn node(name: &str, gpus: &str) -> Node {
-    Node {
-        name: name.into(),
-        ready: true,
-        labels: map(&[("nvidia.com/gpu.product", "NVIDIA-H100-80GB-HBM3")]),
-        taints: vec![Taint { key: "nvidia.com/gpu".into(), value: String::new(), effect: "NoSchedule".into() }],
-        allocatable: map(&[("cpu", "64"), ("memory", "512Gi"), ("nvidia.com/gpu", gpus)]),
-        requested: map(&[("cpu", "4"), ("memory", "32Gi"), ("nvidia.com/gpu", "2")]),
-        ..Node::default()
-    }
-}
-
-fn world() -> World {
-    World {
-        facts: ClusterFacts {
-            kubernetes_version: "v1.34.4".into(),
-            kserve_version: Some("0.20.0".into()),
-            default_mode: Some("Standard".into()),
-            gateway_api: Some(true),
-            modelcar: Some(true),
-            oci_fetch: Some(true),
-            oci_mode: Some("modelcar".into()),
-            canary_field: true,
-            groups: vec!["keda.sh".into(), "serving.kserve.io".into()],
-            storage_prefixes: vec!["models://".into()],
-            storage_regexes: vec![],
-        },
-        runtimes: vec![runtime("kserve-vllmserver", "vLLM", true, &[]), runtime("by-hand", "pytorch", false, &["v2"])],
-        nodes: vec![node("h100-1", "8"), node("h100-2", "8")],
-        quotas: vec![Quota { name: "gpus".into(), hard: map(&[("requests.nvidia.com/gpu", "16"), ("limits.memory", "1Ti")]), used: map(&[("requests.nvidia.com/gpu", "2"), ("limits.memory", "64Gi")]) }],
-        live: None,
-        secrets: Some(vec!["hugging-face".into(), "registry".into()]),
-        artifact: Some(ArtifactKind::ModelImage),
-    }
-}
-
-fn base() -> Value {
-    let amounts = json!({"cpu": "4", "memory": "32Gi", "nvidia.com/gpu": "1"});
-    json!({
-        "apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
-        "metadata": {"name": "llama", "namespace": "retail-dev", "annotations": {"serving.kserve.io/deploymentMode": "Standard"}},
-        "spec": {"predictor": {
-            "minReplicas": 1, "maxReplicas": 2,
-            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
-            "nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"},
-            "imagePullSecrets": [{"name": "registry"}],
-            "model": {
-                "modelFormat": {"name": "vLLM"}, "runtime": "kserve-vllmserver",
-                "storageUri": format!("oci+native://registry.example/models/llama@{DIGEST}"),
-                "args": ["--tensor-parallel-size=1"],
-                "env": [{"name": "MAX_TOKENS", "value": "512"}, {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hugging-face", "key": "token"}}}],
-                "resources": {"requests": amounts, "limits": amounts}
-            }
-        }}
-    })
-}
-
-fn run(manifest: &Value, w: &World) -> Vec<Finding> {
-    check(manifest, &Target { facts: &w.facts, runtimes: &w.runtimes, nodes: &w.nodes, quotas: &w.quotas, live: w.live.as_ref(), secrets: w.secrets.as_deref(), artifact: w.artifact })
-}
-
-type Change = fn(&mut Value, &mut World);
-
-fn predictor(m: &mut Value) -> &mut Value {
-    &mut m["spec"]["predictor"]
-}
-
-fn annotate(m: &mut Value, key: &str, value: &str) {
-    m["metadata"]["annotations"][key] = json!(value);
-}
-
-fn amount(m: &mut Value, resource: &str, value: &str) {
-    for which in ["requests", "limits"] {
-        predictor(m)["model"]["resources"][which][resource] = json!(value);
-    }
-}
-
-fn uri(m: &mut Value, uri: &str) {
-    predictor(m)["model"]["storageUri"] = json!(uri);
-}
-
-fn canary(m: &mut Value, name: &str, percent: i64) {
-    let one = json!({"predictor": {"name": name, "model": predictor(m)["model"].clone(), "minReplicas": 1}, "trafficPercent": percent});
-    match m["spec"]["canary"].as_array_mut() {
-        Some(list) => list.push(one),
-        None => m["spec"]["canary"] = json!([one]),
-    }
-}
-
-/// A rule and how to break it.
-const CASES: &[(&str, Change)] = &[
-    ("not-an-inference-service", |m, _| m["apiVersion"] = json!("serving.kserve.io/v1alpha1")),
-    ("predictor-missing", |m, _| *predictor(m) = json!({"minReplicas": 1})),
-    ("predictor-twice", |m, _| predictor(m)["sklearn"] = json!({})),
-    ("predictor-older-form", |m, _| *predictor(m) = json!({"sklearn": {"storageUri": "s3://b/m"}})),
-    ("model-name", |m, _| predictor(m)["model"]["name"] = json!("llama")),
-    ("annotation-not-text", |m, _| m["metadata"]["annotations"]["serving.kserve.io/stop"] = json!(true)),
-    ("mode-unknown", |m, _| annotate(m, "serving.kserve.io/deploymentMode", "Fast")),
-    ("mode-deprecated", |m, _| annotate(m, "serving.kserve.io/deploymentMode", "RawDeployment")),
-    ("mode-not-written", |m, _| m["metadata"]["annotations"] = json!({})),
-    ("mode-changed", |m, w| {
-        w.live = Some(m.clone());
-        annotate(m, "serving.kserve.io/deploymentMode", "Knative");
-    }),
-    ("stop-not-true", |m, _| annotate(m, "serving.kserve.io/stop", "yes")),
-    ("canary-percent-ignored", |m, _| predictor(m)["canaryTrafficPercent"] = json!(101)),
-    ("canary-percent-range", |m, _| {
-        annotate(m, "serving.kserve.io/deploymentMode", "Knative");
-        predictor(m)["canaryTrafficPercent"] = json!(101);
-    }),
-    ("min-replicas-zero", |m, _| predictor(m)["minReplicas"] = json!(0)),
-    ("replicas-range", |m, _| predictor(m)["minReplicas"] = json!(3)),
-    ("concurrency-ignored", |m, _| predictor(m)["containerConcurrency"] = json!(10)),
-    ("scale-metric-ignored", |m, _| predictor(m)["scaleMetric"] = json!("rps")),
-    ("format-missing", |m, _| predictor(m)["model"]["modelFormat"] = json!({})),
-    ("format-wrong-case", |m, _| predictor(m)["model"]["modelFormat"]["name"] = json!("vllm")),
-    ("runtime-none", |m, _| {
-        predictor(m)["model"]["modelFormat"]["name"] = json!("pytorch");
-        predictor(m)["model"]["runtime"] = Value::Null;
-    }),
-    ("runtime-missing", |m, _| predictor(m)["model"]["runtime"] = json!("vllm")),
-    ("runtime-disabled", |_, w| w.runtimes[0].disabled = true),
-    ("runtime-unsupported", |m, _| predictor(m)["model"]["runtime"] = json!("by-hand")),
-    ("runtime-chosen-by-kserve", |m, _| predictor(m)["model"]["runtime"] = Value::Null),
-    ("protocol-unknown", |m, _| predictor(m)["model"]["protocolVersion"] = json!("v3")),
-    ("canary-not-known", |m, w| {
-        canary(m, "v2", 10);
-        w.facts.canary_field = false;
-    }),
-    ("canary-needs-standard", |m, _| {
-        canary(m, "v2", 10);
-        annotate(m, "serving.kserve.io/deploymentMode", "Knative");
-    }),
-    ("canary-without-gateway-api", |m, w| {
-        canary(m, "v2", 10);
-        w.facts.gateway_api = Some(false);
-    }),
-    ("canary-beside-transformer", |m, _| {
-        canary(m, "v2", 10);
-        m["spec"]["transformer"] = json!({"containers": [{"image": format!("t@{DIGEST}")}]});
-    }),
-    ("canary-fields", |m, _| {
-        canary(m, "v2", 10);
-        m["spec"]["canary"][0]["predictor"]["maxReplicas"] = json!(3);
-    }),
-    ("canary-names", |m, _| {
-        canary(m, "v2", 10);
-        canary(m, "v2", 10);
-    }),
-    ("canary-traffic", |m, _| {
-        canary(m, "v2", 60);
-        canary(m, "v3", 60);
-    }),
-    ("canary-min-replicas", |m, _| {
-        canary(m, "v2", 10);
-        m["spec"]["canary"][0]["predictor"]["minReplicas"] = json!(2);
-    }),
-    ("predictor-name-before-canary", |m, _| predictor(m)["name"] = json!("v2")),
-    ("autoscaler-class", |m, _| annotate(m, "serving.kserve.io/autoscalerClass", "foo")),
-    ("keda-absent", |m, w| {
-        annotate(m, "serving.kserve.io/autoscalerClass", "keda");
-        w.facts.groups.remove(0);
-    }),
-    ("autoscaling-unused", |m, _| predictor(m)["autoScaling"] = json!({"metrics": [{"type": "External"}]})),
-    ("multi-node", |m, _| predictor(m)["workerSpec"] = json!({"pipelineParallelSize": 1})),
-    ("multi-node-storage", |m, _| {
-        predictor(m)["workerSpec"] = json!({"pipelineParallelSize": 2});
-        uri(m, "s3://b/m");
-    }),
-    ("scaled-by-others", |m, _| annotate(m, "serving.kserve.io/autoscalerClass", "external")),
-    ("storage-missing", |m, _| {
-        uri(m, "");
-        predictor(m)["model"]["env"] = json!([]);
-    }),
-    ("storage-scheme", |m, _| uri(m, "ftp://host/model")),
-    ("storage-malformed", |m, _| uri(m, "oci://Registry/Models/Llama:1")),
-    ("storage-twice", |m, _| predictor(m)["storageUris"] = json!([{"uri": "s3://b/adapter"}])),
-    ("modelcar-off", |m, w| {
-        uri(m, &format!("oci://registry.example/models/llama@{DIGEST}"));
-        w.facts.modelcar = Some(false);
-    }),
-    ("oci-native-kubernetes", |_, w| w.facts.kubernetes_version = "v1.32.9".into()),
-    ("oci-fetch-off", |m, w| {
-        uri(m, &format!("oci+fetch://registry.example/models/llama@{DIGEST}"));
-        w.facts.oci_fetch = Some(false);
-    }),
-    ("oci-fetch-mixed", |m, _| {
-        uri(m, &format!("oci+fetch://registry.example/models/llama@{DIGEST}"));
-        predictor(m)["storageUris"] = json!([{"uri": "s3://b/adapter"}]);
-    }),
-    ("oci-fetch-pull-secret", |m, _| {
-        uri(m, &format!("oci+fetch://registry.example/models/llama@{DIGEST}"));
-        predictor(m)["imagePullSecrets"] = json!([{"name": "hugging-face"}, {"name": "registry"}]);
-    }),
-    ("artifact-not-served", |_, w| w.artifact = Some(ArtifactKind::ModelPack)),
-    ("storage-not-pinned", |m, _| uri(m, "oci+native://registry.example/models/llama:8b")),
-    ("image-not-pinned", |m, _| predictor(m)["model"]["image"] = json!("vllm/vllm-openai:latest")),
-    ("runtime-image-not-pinned", |_, w| w.runtimes[0].spec["containers"][0]["image"] = json!("vllm:0.11")),
-    ("name", |m, _| m["metadata"]["name"] = json!("Llama_3")),
-    ("name-too-long", |m, _| m["metadata"]["name"] = json!("a".repeat(49))),
-    ("namespace", |m, _| m["metadata"]["namespace"] = Value::Null),
-    ("name-changed", |m, w| {
-        w.live = Some(m.clone());
-        m["metadata"]["name"] = json!("other");
-    }),
-    ("quantity", |m, _| amount(m, "memory", "32")),
-    ("request-over-limit", |m, _| predictor(m)["model"]["resources"]["limits"]["memory"] = json!("16Gi")),
-    ("gpu-request-not-limit", |m, _| predictor(m)["model"]["resources"]["limits"]["nvidia.com/gpu"] = json!("2")),
-    ("gpu-not-whole", |m, _| amount(m, "nvidia.com/gpu", "500m")),
-    ("requests-missing", |m, _| predictor(m)["model"]["resources"] = json!({"limits": {"nvidia.com/gpu": "1"}})),
-    ("memory-limit-missing", |m, _| predictor(m)["model"]["resources"]["limits"] = json!({"nvidia.com/gpu": "1"})),
-    ("gpus-more-than-any-node", |m, _| amount(m, "nvidia.com/gpu", "16")),
-    ("fits-no-node", |m, _| amount(m, "memory", "600Gi")),
-    ("gpu-taint-not-tolerated", |m, _| predictor(m)["tolerations"] = json!([])),
-    ("node-selector-matches-none", |m, _| predictor(m)["nodeSelector"]["nvidia.com/gpu.product"] = json!("NVIDIA-B200")),
-    ("no-room-now", |m, _| amount(m, "nvidia.com/gpu", "8")),
-    ("cpu-only-on-gpu-nodes", |m, _| {
-        predictor(m)["nodeSelector"] = json!({});
-        predictor(m)["model"]["resources"] = json!({"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}});
-    }),
-    ("tensor-parallel-differs", |m, _| predictor(m)["model"]["args"] = json!(["--tensor-parallel-size", "2"])),
-    ("quota-exceeded", |m, w| {
-        w.quotas[0].hard.insert("requests.nvidia.com/gpu".into(), "2".into());
-        predictor(m)["maxReplicas"] = json!(1);
-    }),
-    ("quota-exceeded-scaled-out", |_, w| {
-        w.quotas[0].hard.insert("requests.nvidia.com/gpu".into(), "3".into());
-    }),
-    ("quota-needs-amount", |m, _| {
-        predictor(m)["model"]["resources"]["limits"] = json!({"nvidia.com/gpu": "1"});
-    }),
-    ("secret-in-env", |m, _| predictor(m)["model"]["env"][0] = json!({"name": "NGC_API_KEY", "value": "abc"})),
-    ("secret-in-args", |m, _| predictor(m)["model"]["args"] = json!(["--api-key", "abc"])),
-    ("secret-missing", |m, _| predictor(m)["imagePullSecrets"][0]["name"] = json!("gone")),
-    ("env-name", |m, _| predictor(m)["model"]["env"][0]["name"] = json!("1A")),
-    ("env-twice", |m, _| predictor(m)["model"]["env"][1]["name"] = json!("MAX_TOKENS")),
-    ("env-not-text", |m, _| predictor(m)["model"]["env"][0]["value"] = json!(512)),
-    ("args-not-text", |m, _| predictor(m)["model"]["args"] = json!([8000])),
-    ("env-set-by-kserve", |m, _| predictor(m)["model"]["env"][0]["name"] = json!("STORAGE_URI")),
-    ("trust-remote-code", |m, _| predictor(m)["model"]["args"] = json!(["--trust-remote-code"])),
-];
 
 #[test]
 fn the_base_passes_every_rule() {
@@ -291,8 +23,14 @@ fn every_rule_is_broken_by_its_case_and_says_what_to_do() {
         let mine: Vec<_> = found.iter().filter(|f| f.rule == *rule).collect();
         assert!(!mine.is_empty(), "{rule} is silent; others: {found:?}");
         for f in mine {
-            assert!(!f.field.is_empty() && f.message.ends_with(['.', '?', ')']) && !f.remedy.is_empty(), "{f:?}");
-            said += &format!("{} {:?} {}\n  {}\n  {}\n", f.rule, f.severity, f.field, f.message, f.remedy);
+            assert!(
+                !f.field.is_empty() && f.message.ends_with(['.', '?', ')']) && !f.remedy.is_empty(),
+                "{f:?}"
+            );
+            said += &format!(
+                "{} {:?} {}\n  {}\n  {}\n",
+                f.rule, f.severity, f.field, f.message, f.remedy
+            );
         }
     }
     insta::assert_snapshot!(said);
@@ -303,30 +41,70 @@ fn every_rule_has_a_case_and_names_are_unique() {
     let names: Vec<_> = RULES.iter().copied().flatten().map(|r| r.name).collect();
     let cases: Vec<_> = CASES.iter().map(|(n, _)| *n).collect();
     assert_eq!(names, cases);
-    assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
+    assert_eq!(
+        names
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len(),
+        names.len()
+    );
 }
 
 #[test]
 fn what_is_not_known_is_not_held_against_anybody() {
-    let w = World { facts: ClusterFacts { canary_field: true, ..ClusterFacts::default() }, runtimes: vec![], nodes: vec![], quotas: vec![], live: None, secrets: None, artifact: None };
+    let w = World {
+        facts: ClusterFacts {
+            canary_field: true,
+            ..ClusterFacts::default()
+        },
+        runtimes: vec![],
+        nodes: vec![],
+        quotas: vec![],
+        live: None,
+        secrets: None,
+        artifact: None,
+    };
     assert_eq!(run(&base(), &w), []);
 }
 
 #[test]
 fn recorded_manifests_are_judged_as_they_turned_out() {
     let recorded = |scenario: &str| {
-        let path = format!("{}/testdata/observed/inferenceservice-{scenario}.yaml", env!("CARGO_MANIFEST_DIR"));
-        crate::content::clean(&crate::yaml::parse_manifest(&std::fs::read_to_string(path).unwrap()).unwrap())
+        let path = format!(
+            "{}/testdata/observed/inferenceservice-{scenario}.yaml",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        crate::content::clean(
+            &crate::yaml::parse_manifest(&std::fs::read_to_string(path).unwrap()).unwrap(),
+        )
     };
     let mut w = world();
     w.facts.groups = vec!["serving.kserve.io".into()];
-    w.quotas[0].hard.insert("requests.nvidia.com/gpu".into(), "3".into());
-    let errors = |scenario: &str, w: &World| run(&recorded(scenario), w).into_iter().filter(|f| f.severity == Severity::Error).map(|f| f.rule).collect::<Vec<_>>();
+    w.quotas[0]
+        .hard
+        .insert("requests.nvidia.com/gpu".into(), "3".into());
+    let errors = |scenario: &str, w: &World| {
+        run(&recorded(scenario), w)
+            .into_iter()
+            .filter(|f| f.severity == Severity::Error)
+            .map(|f| f.rule)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(errors("ready", &w), [] as [&str; 0]);
     assert_eq!(errors("canary-standard", &w), [] as [&str; 0]);
     assert_eq!(errors("no-runtime", &w), ["runtime-none"]);
-    assert_eq!(errors("unschedulable", &w), ["gpus-more-than-any-node", "quota-exceeded", "quota-needs-amount"]);
-    assert_eq!(errors("quota", &w), ["quota-exceeded", "quota-needs-amount"]);
+    assert_eq!(
+        errors("unschedulable", &w),
+        [
+            "gpus-more-than-any-node",
+            "quota-exceeded",
+            "quota-needs-amount"
+        ]
+    );
+    assert_eq!(
+        errors("quota", &w),
+        ["quota-exceeded", "quota-needs-amount"]
+    );
     assert_eq!(errors("keda-absent", &w), ["keda-absent"]);
     assert_eq!(errors("min-zero-standard", &w), ["min-replicas-zero"]);
 }
@@ -335,27 +113,65 @@ fn recorded_manifests_are_judged_as_they_turned_out() {
 fn an_update_counts_only_what_comes_on_top() {
     let (mut m, mut w) = (base(), world());
     w.live = Some(base());
-    w.quotas[0].used.insert("requests.nvidia.com/gpu".into(), "16".into());
+    w.quotas[0]
+        .used
+        .insert("requests.nvidia.com/gpu".into(), "16".into());
     predictor(&mut m)["maxReplicas"] = json!(1);
     assert_eq!(run(&m, &w), []);
     predictor(&mut m)["minReplicas"] = json!(2);
     predictor(&mut m)["maxReplicas"] = json!(2);
-    assert_eq!(run(&m, &w).iter().map(|f| f.rule.as_str()).collect::<Vec<_>>(), ["quota-exceeded"]);
+    assert_eq!(
+        run(&m, &w)
+            .iter()
+            .map(|f| f.rule.as_str())
+            .collect::<Vec<_>>(),
+        ["quota-exceeded"]
+    );
 }
 
 #[test]
 fn secrets_are_told_from_settings() {
-    for name in ["HF_TOKEN", "NGC_API_KEY", "AWS_SECRET_ACCESS_KEY", "DB_PASSWORD", "api-key", "CLIENT_SECRET", "OPENAI_API_KEY"] {
+    for name in [
+        "HF_TOKEN",
+        "NGC_API_KEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "DB_PASSWORD",
+        "api-key",
+        "CLIENT_SECRET",
+        "OPENAI_API_KEY",
+    ] {
         assert!(secrets::secret_name(name), "{name}");
     }
-    for name in ["MAX_TOKENS", "TOKENIZER", "TOKENIZERS_PARALLELISM", "TOKEN_LIMIT", "SECRET_NAME", "AWS_ACCESS_KEY_ID", "KEY", "HF_TOKEN_PATH", "MONKEY"] {
+    for name in [
+        "MAX_TOKENS",
+        "TOKENIZER",
+        "TOKENIZERS_PARALLELISM",
+        "TOKEN_LIMIT",
+        "SECRET_NAME",
+        "AWS_ACCESS_KEY_ID",
+        "KEY",
+        "HF_TOKEN_PATH",
+        "MONKEY",
+    ] {
         assert!(!secrets::secret_name(name), "{name}");
     }
     let hf = format!("hf_{}", "aB3".repeat(12));
-    for value in [hf.as_str(), "postgres://u:p@host/db", "-----BEGIN RSA PRIVATE KEY-----\nx", "AKIAIOSFODNN7EXAMPLE"] {
+    for value in [
+        hf.as_str(),
+        "postgres://u:p@host/db",
+        "-----BEGIN RSA PRIVATE KEY-----\nx",
+        "AKIAIOSFODNN7EXAMPLE",
+    ] {
         assert!(secrets::secret_value(value).is_some(), "{value}");
     }
-    for value in ["https://host/path", "http://host:80", "hf_hub", "postgres://u@host", "sk-learn", "postgres://u:$(PASSWORD)@host"] {
+    for value in [
+        "https://host/path",
+        "http://host:80",
+        "hf_hub",
+        "postgres://u@host",
+        "sk-learn",
+        "postgres://u:$(PASSWORD)@host",
+    ] {
         assert!(secrets::secret_value(value).is_none(), "{value}");
     }
     // The finding never repeats the value.

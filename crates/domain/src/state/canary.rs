@@ -20,10 +20,27 @@ pub(super) fn canary_workload(view: &View<'_>, canary: &str) -> String {
 
 /// The share that the route gives this backend, in percent; `None` without a route that knows weights.
 fn real_percent(routes: &[Route], name: &str, backend: &str) -> Option<i64> {
-    let route = routes.iter().find(|r| r.name == name).or_else(|| routes.iter().find(|r| r.name == format!("{name}-predictor"))).or(routes.first())?;
+    let route = routes
+        .iter()
+        .find(|r| r.name == name)
+        .or_else(|| {
+            routes
+                .iter()
+                .find(|r| r.name == format!("{name}-predictor"))
+        })
+        .or(routes.first())?;
     let total: i64 = route.backends.iter().map(|(_, w)| i64::from(*w)).sum();
-    let mine: i64 = route.backends.iter().filter(|(b, _)| b == backend).map(|(_, w)| i64::from(*w)).sum();
-    Some(if total == 0 { 0 } else { (mine * 100 + total / 2) / total })
+    let mine: i64 = route
+        .backends
+        .iter()
+        .filter(|(b, _)| b == backend)
+        .map(|(_, w)| i64::from(*w))
+        .sum();
+    Some(if total == 0 {
+        0
+    } else {
+        (mine * 100 + total / 2) / total
+    })
 }
 
 /// What the canaries of a healthy service amount to; `None` where it has none.
@@ -34,14 +51,20 @@ pub(super) fn explain(live: &Live, view: &View<'_>) -> Option<Explanation> {
     }
     let each: Vec<Explanation> = canaries.iter().map(|c| one(live, view, c)).collect();
     // The worst first; of equals the first.
-    each.into_iter().enumerate().max_by_key(|(i, e)| (e.code.unhealthy(), std::cmp::Reverse(*i))).map(|(_, e)| e)
+    each.into_iter()
+        .enumerate()
+        .max_by_key(|(i, e)| (e.code.unhealthy(), std::cmp::Reverse(*i)))
+        .map(|(_, e)| e)
 }
 
 fn one(live: &Live, view: &View<'_>, canary: &Canary<'_>) -> Explanation {
     let name = canary.name;
     let backend = canary_workload(view, name);
     let wish = canary.traffic_percent.unwrap_or(0);
-    let ready = view.canary_statuses().iter().any(|s| s.name == name && s.ready);
+    let ready = view
+        .canary_statuses()
+        .iter()
+        .any(|s| s.name == name && s.ready);
     let workload = live.workloads.iter().find(|w| w.name == backend);
     if !ready {
         let real = real_percent(&live.routes, view.name(), &backend).unwrap_or(0);
@@ -50,7 +73,12 @@ fn one(live: &Live, view: &View<'_>, canary: &Canary<'_>) -> Explanation {
                 .because(p.cause)
                 .so(format!("{} Or remove the canary.", p.next_step));
         }
-        return Explanation::new(Code::Canary, format!("The canary {name} comes up; it gets {real} % until it is ready, then {wish} %"));
+        return Explanation::new(
+            Code::Canary,
+            format!(
+                "The canary {name} comes up; it gets {real} % until it is ready, then {wish} %"
+            ),
+        );
     }
     match real_percent(&live.routes, view.name(), &backend) {
         None => Explanation::new(Code::Degraded, format!("The canary {name} runs and gets no traffic: there is no HTTPRoute"))
@@ -66,7 +94,10 @@ fn one(live: &Live, view: &View<'_>, canary: &Canary<'_>) -> Explanation {
 
 fn stable_available(live: &Live, view: &View<'_>) -> i64 {
     let name = stable_workload(view);
-    live.workloads.iter().find(|w| w.name == name).map_or(0, |w| i64::from(w.available))
+    live.workloads
+        .iter()
+        .find(|w| w.name == name)
+        .map_or(0, |w| i64::from(w.available))
 }
 
 /// Knative splits between revisions.
@@ -75,5 +106,8 @@ fn knative(view: &View<'_>) -> Option<Explanation> {
     if view.mode(None) != Some(Mode::Knative) || percent >= 100 {
         return None;
     }
-    Some(Explanation::new(Code::Canary, format!("The latest revision gets {percent} % of the traffic, the one before the rest")))
+    Some(Explanation::new(
+        Code::Canary,
+        format!("The latest revision gets {percent} % of the traffic, the one before the rest"),
+    ))
 }

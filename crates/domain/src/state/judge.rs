@@ -35,8 +35,18 @@ pub(super) fn judge(live: &Live, now: Micros) -> Explanation {
 
 fn deleting(live: &Live, view: &View<'_>, now: Micros) -> Explanation {
     let left = live.pods.len();
-    let since = view.at("/metadata/deletionTimestamp").as_str().and_then(Micros::parse);
-    let said = Explanation::new(Code::Deleting, if left == 0 { "It is being deleted".to_owned() } else { format!("It is being deleted; {} still there", words::pods(left)) });
+    let since = view
+        .at("/metadata/deletionTimestamp")
+        .as_str()
+        .and_then(Micros::parse);
+    let said = Explanation::new(
+        Code::Deleting,
+        if left == 0 {
+            "It is being deleted".to_owned()
+        } else {
+            format!("It is being deleted; {} still there", words::pods(left))
+        },
+    );
     match since.filter(|t| now.since(*t) > 5 * PATIENCE) {
         Some(t) => said
             .because(format!("It has been waiting for {}: a finalizer has not been taken off", duration(now.since(t))))
@@ -47,11 +57,25 @@ fn deleting(live: &Live, view: &View<'_>, now: Micros) -> Explanation {
 
 /// Stopping deletes the children; `Ready=False` means nothing then.
 fn stopped(live: &Live, view: &View<'_>) -> Option<Explanation> {
-    let is = view.condition("Stopped").is_some_and(|c| c.status == "True");
+    let is = view
+        .condition("Stopped")
+        .is_some_and(|c| c.status == "True");
     match (view.stop_wished(), is) {
-        (true, true) if live.pods.iter().all(|p| p.deleting) => Some(Explanation::new(Code::Stopped, "Stopped on purpose: it holds no GPUs and answers no requests").so("Start it when it is needed again.")),
-        (true, _) => Some(Explanation::new(Code::Stopped, "It is being stopped; its pods are ending")),
-        (false, true) => Some(Explanation::new(Code::Starting, "It is being started again")),
+        (true, true) if live.pods.iter().all(|p| p.deleting) => Some(
+            Explanation::new(
+                Code::Stopped,
+                "Stopped on purpose: it holds no GPUs and answers no requests",
+            )
+            .so("Start it when it is needed again."),
+        ),
+        (true, _) => Some(Explanation::new(
+            Code::Stopped,
+            "It is being stopped; its pods are ending",
+        )),
+        (false, true) => Some(Explanation::new(
+            Code::Starting,
+            "It is being started again",
+        )),
         (false, false) => None,
     }
 }
@@ -59,7 +83,10 @@ fn stopped(live: &Live, view: &View<'_>) -> Option<Explanation> {
 fn no_runtime(view: &View<'_>) -> Option<Explanation> {
     let status = view.model_status()?;
     let failure = status.failure.clone().unwrap_or_default();
-    let format = view.format().map(|f| f.to_string()).unwrap_or_else(|| "no format".into());
+    let format = view
+        .format()
+        .map(|f| f.to_string())
+        .unwrap_or_else(|| "no format".into());
     let said = match failure.reason.as_str() {
         "NoSupportingRuntime" => match view.runtime() {
             Some(runtime) => Explanation::new(Code::NoRuntime, format!("The runtime {runtime} does not support {format}"))
@@ -82,11 +109,28 @@ fn no_runtime(view: &View<'_>) -> Option<Explanation> {
 }
 
 fn cannot_reconcile(live: &Live, view: &View<'_>) -> Option<Explanation> {
-    let failed = |c: &&Condition| c.status == "False" && c.severity.is_empty() && c.reason == "ReconcileFailed";
+    let failed = |c: &&Condition| {
+        c.status == "False" && c.severity.is_empty() && c.reason == "ReconcileFailed"
+    };
     let conditions = view.conditions();
-    let condition = conditions.iter().filter(failed).find(|c| c.kind != "Ready").or_else(|| conditions.iter().find(failed))?;
+    let condition = conditions
+        .iter()
+        .filter(failed)
+        .find(|c| c.kind != "Ready")
+        .or_else(|| conditions.iter().find(failed))?;
     let running: i32 = live.workloads.iter().map(|w| w.available).sum();
-    let still = if running > 0 { format!("; {} all the same", if running == 1 { "1 replica runs".to_owned() } else { format!("{running} replicas run") }) } else { String::new() };
+    let still = if running > 0 {
+        format!(
+            "; {} all the same",
+            if running == 1 {
+                "1 replica runs".to_owned()
+            } else {
+                format!("{running} replicas run")
+            }
+        )
+    } else {
+        String::new()
+    };
     let message = &condition.message;
     let said = if message.contains("KEDA") || message.contains("keda.sh") {
         Explanation::new(Code::Failed, format!("KServe cannot scale it: KEDA is not installed{still}"))
@@ -107,8 +151,12 @@ fn rolled_out(live: &Live, w: &Workload) -> bool {
 
 fn complete(w: &Workload) -> bool {
     let progressing = w.conditions.iter().find(|c| c.kind == "Progressing");
-    let settled = progressing.is_none_or(|c| c.status == "True" && c.reason == "NewReplicaSetAvailable");
-    w.observed_generation >= w.generation && w.updated >= w.desired && w.available >= w.desired && settled
+    let settled =
+        progressing.is_none_or(|c| c.status == "True" && c.reason == "NewReplicaSetAvailable");
+    w.observed_generation >= w.generation
+        && w.updated >= w.desired
+        && w.available >= w.desired
+        && settled
 }
 
 /// An old pod that still serves beside its successor counts as available: more pods than wished.
@@ -122,28 +170,79 @@ fn workload(live: &Live, view: &View<'_>, w: &Workload, now: Micros) -> Explanat
         return settled(live, view, w, now);
     }
     if complete(w) {
-        return Explanation::new(Code::Rolling, "The new version serves; pods of the old one are ending");
+        return Explanation::new(
+            Code::Rolling,
+            "The new version serves; pods of the old one are ending",
+        );
     }
     let problem = problem::of_workload(live, w, true);
-    let is_old_serving = w.updated < w.desired || w.observed_generation < w.generation || !w.conditions.iter().any(|c| c.kind == "Progressing" && c.reason == "NewReplicaSetAvailable");
+    let is_old_serving = w.updated < w.desired
+        || w.observed_generation < w.generation
+        || !w
+            .conditions
+            .iter()
+            .any(|c| c.kind == "Progressing" && c.reason == "NewReplicaSetAvailable");
     match (problem, available > 0) {
-        (Some(p), false) => Explanation::new(p.code, headline(&p)).because(p.cause).so(p.next_step),
-        (Some(p), true) if is_old_serving && available >= desired => Explanation::new(Code::Degraded, format!("The new version does not come up: {}; the old one serves", p.short)).because(p.cause).so(p.next_step),
-        (Some(p), true) => Explanation::new(Code::Degraded, format!("It serves with {available} of {}: {}", words::replicas(desired), p.short)).because(p.cause).so(p.next_step),
+        (Some(p), false) => Explanation::new(p.code, headline(&p))
+            .because(p.cause)
+            .so(p.next_step),
+        (Some(p), true) if is_old_serving && available >= desired => Explanation::new(
+            Code::Degraded,
+            format!(
+                "The new version does not come up: {}; the old one serves",
+                p.short
+            ),
+        )
+        .because(p.cause)
+        .so(p.next_step),
+        (Some(p), true) => Explanation::new(
+            Code::Degraded,
+            format!(
+                "It serves with {available} of {}: {}",
+                words::replicas(desired),
+                p.short
+            ),
+        )
+        .because(p.cause)
+        .so(p.next_step),
         (None, false) => starting(live, w, now),
         (None, true) if is_old_serving => {
-            let how_far = if w.observed_generation < w.generation { "the cluster begins with it".to_owned() } else { format!("{} of {} updated", w.updated.min(w.desired), words::replicas(desired)) };
-            let said = Explanation::new(Code::Rolling, format!("A new version comes up: {how_far}; the old one serves"));
+            let how_far = if w.observed_generation < w.generation {
+                "the cluster begins with it".to_owned()
+            } else {
+                format!(
+                    "{} of {} updated",
+                    w.updated.min(w.desired),
+                    words::replicas(desired)
+                )
+            };
+            let said = Explanation::new(
+                Code::Rolling,
+                format!("A new version comes up: {how_far}; the old one serves"),
+            );
             match problem::progress(live, &w.name, now) {
                 Some(doing) => said.because(doing),
                 None => said,
             }
         }
         (None, true) => {
-            let youngest = problem::pods_of(live, &w.name).iter().filter_map(|p| p.created_at).max();
+            let youngest = problem::pods_of(live, &w.name)
+                .iter()
+                .filter_map(|p| p.created_at)
+                .max();
             let recent = youngest.is_some_and(|t| now.since(t) < SCALING);
-            let code = if recent { Code::Rolling } else { Code::Degraded };
-            let said = Explanation::new(code, format!("It serves with {available} of {}; the others come up", words::replicas(desired)));
+            let code = if recent {
+                Code::Rolling
+            } else {
+                Code::Degraded
+            };
+            let said = Explanation::new(
+                code,
+                format!(
+                    "It serves with {available} of {}; the others come up",
+                    words::replicas(desired)
+                ),
+            );
             match problem::progress(live, &w.name, now) {
                 Some(doing) => said.because(doing),
                 None => said,
@@ -160,13 +259,33 @@ fn headline(p: &problem::Problem) -> String {
 }
 
 fn starting(live: &Live, w: &Workload, now: Micros) -> Explanation {
-    let said = Explanation::new(Code::Starting, format!("It is starting: {} of {} ready", w.ready, words::replicas(i64::from(w.desired))));
-    let late = w.conditions.iter().any(|c| c.kind == "Progressing" && c.status == "False");
+    let said = Explanation::new(
+        Code::Starting,
+        format!(
+            "It is starting: {} of {} ready",
+            w.ready,
+            words::replicas(i64::from(w.desired))
+        ),
+    );
+    let late = w
+        .conditions
+        .iter()
+        .any(|c| c.kind == "Progressing" && c.status == "False");
     let said = match problem::progress(live, &w.name, now) {
         Some(doing) => said.because(doing),
         None => said,
     };
-    if late { Explanation { code: Code::Failed, tone: Code::Failed.tone(), headline: "It has not come up in time".into(), ..said }.so("Look at its pods and their logs; large models may need a longer startup probe.") } else { said }
+    if late {
+        Explanation {
+            code: Code::Failed,
+            tone: Code::Failed.tone(),
+            headline: "It has not come up in time".into(),
+            ..said
+        }
+        .so("Look at its pods and their logs; large models may need a longer startup probe.")
+    } else {
+        said
+    }
 }
 
 /// The stable version is rolled out: is it reachable, and what of the rest?
@@ -181,22 +300,49 @@ fn settled(live: &Live, view: &View<'_>, w: &Workload, now: Micros) -> Explanati
         return said;
     }
     if w.desired == 0 {
-        return Explanation::new(Code::Healthy, "It is scaled to zero and starts with the next request");
+        return Explanation::new(
+            Code::Healthy,
+            "It is scaled to zero and starts with the next request",
+        );
     }
-    Explanation::new(Code::Healthy, format!("It serves with {}", words::replicas(i64::from(w.available))))
+    Explanation::new(
+        Code::Healthy,
+        format!("It serves with {}", words::replicas(i64::from(w.available))),
+    )
 }
 
 /// Transformer and explainer.
 fn others(live: &Live, view: &View<'_>, stable: &Workload) -> Option<Explanation> {
     for part in ["transformer", "explainer"] {
         let name = format!("{}-{part}", view.name());
-        let Some(w) = live.workloads.iter().find(|w| w.name == name && w.name != stable.name) else { continue };
+        let Some(w) = live
+            .workloads
+            .iter()
+            .find(|w| w.name == name && w.name != stable.name)
+        else {
+            continue;
+        };
         if rolled_out(live, w) {
             continue;
         }
-        let said = Explanation::new(if w.available > 0 { Code::Degraded } else { Code::Starting }, format!("The predictor serves; the {part} has {} of {} ready", w.ready, words::replicas(i64::from(w.desired))));
+        let said = Explanation::new(
+            if w.available > 0 {
+                Code::Degraded
+            } else {
+                Code::Starting
+            },
+            format!(
+                "The predictor serves; the {part} has {} of {} ready",
+                w.ready,
+                words::replicas(i64::from(w.desired))
+            ),
+        );
         return Some(match problem::of_workload(live, w, false) {
-            Some(p) => Explanation::new(p.code, format!("The {part} does not come up: {}", p.short)).because(p.cause).so(p.next_step),
+            Some(p) => {
+                Explanation::new(p.code, format!("The {part} does not come up: {}", p.short))
+                    .because(p.cause)
+                    .so(p.next_step)
+            }
             None => said,
         });
     }
@@ -204,16 +350,29 @@ fn others(live: &Live, view: &View<'_>, stable: &Workload) -> Option<Explanation
 }
 
 fn ingress(view: &View<'_>, now: Micros) -> Option<Explanation> {
-    let c = view.condition("IngressReady").filter(|c| c.status != "True" && c.severity.is_empty())?;
+    let c = view
+        .condition("IngressReady")
+        .filter(|c| c.status != "True" && c.severity.is_empty())?;
     if c.since.is_some_and(|t| now.since(t) <= PATIENCE) {
-        return Some(Explanation::new(Code::Starting, "Its pods are ready; the route to them is being set up"));
+        return Some(Explanation::new(
+            Code::Starting,
+            "Its pods are ready; the route to them is being set up",
+        ));
     }
-    let said = Explanation::new(Code::Degraded, "Its pods are ready, but it cannot be reached from outside");
+    let said = Explanation::new(
+        Code::Degraded,
+        "Its pods are ready, but it cannot be reached from outside",
+    );
     Some(if c.reason == "ParentStatusNotAvailable" {
         said.because("No Gateway controller has taken its HTTPRoute").so("See whether a Gateway controller runs in the cluster and the gateway that KServe's configuration names is there.")
     } else {
-        let why = if c.message.is_empty() { &c.reason } else { &c.message };
-        said.because(format!("The route is not ready: {}", words::excerpt(why))).so("Look at the conditions of the route and at KServe's ingress configuration.")
+        let why = if c.message.is_empty() {
+            &c.reason
+        } else {
+            &c.message
+        };
+        said.because(format!("The route is not ready: {}", words::excerpt(why)))
+            .so("Look at the conditions of the route and at KServe's ingress configuration.")
     })
 }
 
@@ -223,8 +382,20 @@ fn without_workload(view: &View<'_>, now: Micros) -> Explanation {
     let ready = conditions.iter().find(|c| c.kind == "Ready");
     if view.mode(None) == Some(Mode::Knative) {
         return match ready.map(|c| (c.status.as_str(), c)) {
-            Some(("True", _)) => canary_or(view, Explanation::new(Code::Healthy, "It is ready; Knative starts pods as requests come")),
-            Some(("False", c)) => Explanation::new(Code::Failed, "It is not ready").because(words::excerpt(if c.message.is_empty() { &c.reason } else { &c.message })).so("Look at its conditions and pods."),
+            Some(("True", _)) => canary_or(
+                view,
+                Explanation::new(
+                    Code::Healthy,
+                    "It is ready; Knative starts pods as requests come",
+                ),
+            ),
+            Some(("False", c)) => Explanation::new(Code::Failed, "It is not ready")
+                .because(words::excerpt(if c.message.is_empty() {
+                    &c.reason
+                } else {
+                    &c.message
+                }))
+                .so("Look at its conditions and pods."),
             _ => Explanation::new(Code::Starting, "It is starting"),
         };
     }
@@ -232,27 +403,52 @@ fn without_workload(view: &View<'_>, now: Micros) -> Explanation {
     if conditions.is_empty() || ready.is_none_or(|c| c.status == "Unknown") {
         return if age > PATIENCE {
             Explanation::new(Code::Unknown, "KServe has not looked at it yet")
-                .because(format!("It has been there for {} without a word from the controller", duration(age)))
+                .because(format!(
+                    "It has been there for {} without a word from the controller",
+                    duration(age)
+                ))
                 .so("See whether KServe's controller runs in the cluster.")
         } else {
             Explanation::new(Code::Starting, "It was accepted and waits for KServe")
         };
     }
-    if let Some(predictor) = conditions.iter().find(|c| c.kind == "PredictorReady" && c.status == "False" && c.reason == "FailedCreate") {
+    if let Some(predictor) = conditions
+        .iter()
+        .find(|c| c.kind == "PredictorReady" && c.status == "False" && c.reason == "FailedCreate")
+    {
         if let Some(exceeded) = words::quota(&predictor.message) {
-            return Explanation::new(Code::OutOfQuota, "It cannot start: the namespace is out of quota").because(exceeded.sentence());
+            return Explanation::new(
+                Code::OutOfQuota,
+                "It cannot start: the namespace is out of quota",
+            )
+            .because(exceeded.sentence());
         }
     }
     match ready {
-        Some(c) if c.status == "True" => Explanation::new(Code::Unknown, "KServe calls it ready, but its Deployment is not seen").so("See whether the console may read Deployments in this namespace."),
-        Some(c) if age > PATIENCE => Explanation::new(Code::Failed, "It is not ready, and nothing of it runs").because(words::excerpt(if c.message.is_empty() { &c.reason } else { &c.message })).so("Look at its conditions and events."),
+        Some(c) if c.status == "True" => Explanation::new(
+            Code::Unknown,
+            "KServe calls it ready, but its Deployment is not seen",
+        )
+        .so("See whether the console may read Deployments in this namespace."),
+        Some(c) if age > PATIENCE => {
+            Explanation::new(Code::Failed, "It is not ready, and nothing of it runs")
+                .because(words::excerpt(if c.message.is_empty() {
+                    &c.reason
+                } else {
+                    &c.message
+                }))
+                .so("Look at its conditions and events.")
+        }
         _ => Explanation::new(Code::Starting, "KServe is setting it up"),
     }
 }
 
 fn canary_or(view: &View<'_>, otherwise: Explanation) -> Explanation {
     match view.predictor()["canaryTrafficPercent"].as_i64() {
-        Some(p) if p < 100 => Explanation::new(Code::Canary, format!("The latest revision gets {p} % of the traffic, the one before the rest")),
+        Some(p) if p < 100 => Explanation::new(
+            Code::Canary,
+            format!("The latest revision gets {p} % of the traffic, the one before the rest"),
+        ),
         _ => otherwise,
     }
 }

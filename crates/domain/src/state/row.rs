@@ -13,7 +13,13 @@ use crate::{
 pub fn row(live: &Live, now: Micros) -> Row {
     let view = View::new(&live.object);
     let said = explain(live, now);
-    let names: Vec<String> = std::iter::once(canary::stable_workload(&view)).chain(view.canaries().iter().map(|c| canary::canary_workload(&view, c.name))).collect();
+    let names: Vec<String> = std::iter::once(canary::stable_workload(&view))
+        .chain(
+            view.canaries()
+                .iter()
+                .map(|c| canary::canary_workload(&view, c.name)),
+        )
+        .collect();
     let mine = || live.workloads.iter().filter(|w| names.contains(&w.name));
     Row {
         key: live.key.clone(),
@@ -22,14 +28,20 @@ pub fn row(live: &Live, now: Micros) -> Row {
         headline: said.headline,
         cause: said.cause,
         format: view.format().map(|f| f.to_string()).unwrap_or_default(),
-        runtime: view.runtime_in_use().or_else(|| view.runtime()).unwrap_or_default().to_owned(),
+        runtime: view
+            .runtime_in_use()
+            .or_else(|| view.runtime())
+            .unwrap_or_default()
+            .to_owned(),
         source: view.source().to_owned(),
         replicas_ready: mine().map(|w| w.ready).sum(),
         replicas_desired: mine().map(|w| w.desired).sum(),
         gpus: gpus(live, &view, &names),
         url: view.url().map(str::to_owned),
         created_at: view.created_at(),
-        claimed_hash: view.annotation(&format!("{OWN_PREFIX}content-hash")).map(str::to_owned),
+        claimed_hash: view
+            .annotation(&format!("{OWN_PREFIX}content-hash"))
+            .map(str::to_owned),
         as_of: live.as_of,
         stale: live.stale,
     }
@@ -38,11 +50,25 @@ pub fn row(live: &Live, now: Micros) -> Row {
 /// Devices that its pods hold or wait for; without pods, what the manifest asks for with the
 /// replicas that its workloads wish.
 fn gpus(live: &Live, view: &View<'_>, names: &[String]) -> i64 {
-    let pods: Vec<_> = names.iter().flat_map(|n| problem::pods_of(live, n)).collect();
+    let pods: Vec<_> = names
+        .iter()
+        .flat_map(|n| problem::pods_of(live, n))
+        .collect();
     if pods.is_empty() {
-        let desired: i64 = live.workloads.iter().filter(|w| names.first() == Some(&w.name)).map(|w| i64::from(w.desired)).sum();
+        let desired: i64 = live
+            .workloads
+            .iter()
+            .filter(|w| names.first() == Some(&w.name))
+            .map(|w| i64::from(w.desired))
+            .sum();
         return view.gpu_count() * desired;
     }
-    let of = |(resource, amount): &(String, String)| if gpu_resource(resource) { Quantity::parse(amount).unwrap_or_default().units() } else { 0 };
+    let of = |(resource, amount): &(String, String)| {
+        if gpu_resource(resource) {
+            Quantity::parse(amount).unwrap_or_default().units()
+        } else {
+            0
+        }
+    };
     pods.iter().flat_map(|p| &p.requests).map(of).sum()
 }

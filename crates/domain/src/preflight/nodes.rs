@@ -1,0 +1,294 @@
+//! What the cluster's nodes can hold.
+
+use super::{Checked, Rule, Said, live_replicas, said};
+use crate::{
+    capacity,
+    finding::Severity::{Error, Warning},
+    isvc::gpu_resource,
+    quantity::{Quantity, amount},
+};
+
+type Out = Vec<Said>;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "gpus-more-than-any-node",
+        severity: Error,
+        check: more_gpus_than_any_node,
+    },
+    Rule {
+        name: "fits-no-node",
+        severity: Error,
+        check: fits_no_node,
+    },
+    Rule {
+        name: "gpu-taint-not-tolerated",
+        severity: Error,
+        check: gpu_taint,
+    },
+    Rule {
+        name: "node-selector-matches-none",
+        severity: Error,
+        check: selector,
+    },
+    Rule {
+        name: "no-room-now",
+        severity: Warning,
+        check: no_room_now,
+    },
+    Rule {
+        name: "cpu-only-on-gpu-nodes",
+        severity: Warning,
+        check: tolerates_without_gpus,
+    },
+    Rule {
+        name: "tensor-parallel-differs",
+        severity: Warning,
+        check: tensor_parallel,
+    },
+];
+
+fn gpus(c: &Checked<'_>) -> Vec<(String, i64)> {
+    c.requests
+        .iter()
+        .filter(|(r, _)| gpu_resource(r))
+        .filter_map(|(r, t)| Some((r.clone(), Quantity::parse(t)?.units())))
+        .filter(|(_, n)| *n > 0)
+        .collect()
+}
+
+fn gpu_field(c: &Checked<'_>, resource: &str) -> String {
+    format!("{}.resources.requests.{resource}", c.container_path)
+}
+
+fn more_gpus_than_any_node(c: &Checked<'_>, out: &mut Out) {
+    if c.target.nodes.is_empty() {
+        return;
+    }
+    for (resource, count) in gpus(c) {
+        let most = c
+            .target
+            .nodes
+            .iter()
+            .map(|n| amount(&n.allocatable, &resource).units())
+            .max()
+            .unwrap_or(0);
+        if most == 0 {
+            let offered: std::collections::BTreeSet<&str> = c
+                .target
+                .nodes
+                .iter()
+                .flat_map(|n| n.allocatable.iter())
+                .filter(|(r, t)| gpu_resource(r) && t.as_str() != "0")
+                .map(|(r, _)| r.as_str())
+                .collect();
+            let way = if offered.is_empty() {
+                "Choose another cluster: this one has no GPUs.".to_owned()
+            } else {
+                format!(
+                    "Ask for one of {}.",
+                    offered.into_iter().collect::<Vec<_>>().join(", ")
+                )
+            };
+            out.push(said(
+                gpu_field(c, &resource),
+                format!("No node of this cluster has {resource}: the pod would wait for ever."),
+                way,
+            ));
+        } else if count > most {
+            out.push(said(gpu_field(c, &resource), format!("A pod asks for {count} {resource}, and no node has more than {most}: the pod would wait for ever."), format!("Ask for at most {most} per pod; spread a larger model over several nodes.")));
+        }
+    }
+}
+
+fn fit(c: &Checked<'_>) -> capacity::Fit {
+    capacity::fit(
+        &c.requests,
+        c.replicas().max(1),
+        &c.view.tolerations(),
+        &c.view.node_selector(),
+        c.target.nodes,
+    )
+}
+
+/// The special cases have rules of their own; this is for what remains, such as memory.
+fn fits_no_node(c: &Checked<'_>, out: &mut Out) {
+    if c.target.nodes.is_empty() {
+        return;
+    }
+    let fit = fit(c);
+    let placeable = |v: &&capacity::NodeVerdict| {
+        !v.because.iter().any(|b| {
+            b.contains("taint")
+                || b.starts_with("has no ")
+                || b.contains(", not ")
+                || b.contains("cordoned")
+                || b.contains("not ready")
+        })
+    };
+    let candidates: Vec<_> = fit.verdicts.iter().filter(placeable).collect();
+    let gpu_reason = gpus(c).iter().any(|(r, n)| {
+        c.target
+            .nodes
+            .iter()
+            .all(|node| amount(&node.allocatable, r).units() < *n)
+    });
+    if fit.fits_when_empty == 0 && !candidates.is_empty() && !gpu_reason {
+        out.push(said(
+            format!("{}.resources.requests", c.container_path),
+            fit.summary,
+            "Ask for less per pod.",
+        ));
+    }
+}
+
+/// Nodes that have what is asked for in GPUs and carry the wished labels.
+fn with_gpus<'a>(c: &Checked<'a>) -> Vec<&'a crate::observed::Node> {
+    let wanted = gpus(c);
+    let selector = c.view.node_selector();
+    c.target
+        .nodes
+        .iter()
+        .filter(|n| {
+            !wanted.is_empty()
+                && wanted
+                    .iter()
+                    .all(|(r, k)| amount(&n.allocatable, r).units() >= *k)
+                && selector.iter().all(|(k, v)| n.labels.get(k) == Some(v))
+        })
+        .collect()
+}
+
+fn gpu_taint(c: &Checked<'_>, out: &mut Out) {
+    let nodes = with_gpus(c);
+    let tolerations = c.view.tolerations();
+    let blocked: Vec<_> = nodes
+        .iter()
+        .map(|n| capacity::blocking_taints(n, &tolerations))
+        .collect();
+    if nodes.is_empty() || blocked.iter().any(Vec::is_empty) {
+        return;
+    }
+    let taint = blocked[0][0];
+    let value = if taint.value.is_empty() {
+        "operator: Exists".to_owned()
+    } else {
+        format!("operator: Equal, value: {}", taint.value)
+    };
+    out.push(said(
+        "spec.predictor.tolerations",
+        format!("Every node that has these GPUs carries a taint that is not tolerated ({}): the pod would wait for ever.", capacity::taint_words(taint)),
+        format!("Add the toleration `{{key: {}, {value}, effect: {}}}`, if these nodes are meant for it.", taint.key, taint.effect),
+    ));
+}
+
+fn selector(c: &Checked<'_>, out: &mut Out) {
+    for (k, v) in c.view.node_selector() {
+        if c.target.nodes.is_empty() || c.target.nodes.iter().any(|n| n.labels.get(&k) == Some(&v))
+        {
+            continue;
+        }
+        let have: std::collections::BTreeSet<&str> = c
+            .target
+            .nodes
+            .iter()
+            .filter_map(|n| n.labels.get(&k))
+            .map(String::as_str)
+            .collect();
+        let way = if have.is_empty() {
+            "Remove it: no node carries this label.".to_owned()
+        } else {
+            format!(
+                "Nodes carry: {}.",
+                have.into_iter().take(8).collect::<Vec<_>>().join(", ")
+            )
+        };
+        out.push(said(
+            format!("spec.predictor.nodeSelector.{k}"),
+            format!("No node has {k} {v}: the pod would wait for ever."),
+            way,
+        ));
+    }
+}
+
+fn no_room_now(c: &Checked<'_>, out: &mut Out) {
+    if c.target.nodes.is_empty() {
+        return;
+    }
+    // What runs of it now makes room for itself, more or less: only what comes on top counts.
+    let more = c.replicas().saturating_sub(live_replicas(c));
+    let fit = capacity::fit(
+        &c.requests,
+        more,
+        &c.view.tolerations(),
+        &c.view.node_selector(),
+        c.target.nodes,
+    );
+    if fit.fits_now < more && fit.fits_when_empty > 0 {
+        out.push(said(
+            "spec.predictor.minReplicas",
+            fit.summary,
+            "It would wait until others leave; ask for less, or stop what is not needed.",
+        ));
+    }
+}
+
+fn tolerates_without_gpus(c: &Checked<'_>, out: &mut Out) {
+    let tolerates = c.view.tolerations().iter().any(|t| t.key.ends_with("/gpu"));
+    if tolerates
+        && gpus(c).is_empty()
+        && !c
+            .view
+            .node_selector()
+            .contains_key(crate::form::GPU_PRODUCT)
+    {
+        out.push(said("spec.predictor.tolerations", "It tolerates the taint of nodes with GPUs and asks for none: it may take their CPU and memory from those that need GPUs.", "Remove the toleration, or ask for GPUs."));
+    }
+}
+
+/// vLLM's and others' argument, against the devices of the pod.
+fn tensor_parallel(c: &Checked<'_>, out: &mut Out) {
+    let args = c.view.args();
+    let value = |i: usize, a: &str| -> Option<i64> {
+        for flag in ["--tensor-parallel-size", "--tensor_parallel_size", "-tp"] {
+            if let Some(rest) = a.strip_prefix(flag) {
+                return if rest.is_empty() {
+                    args.get(i + 1)?.parse().ok()
+                } else {
+                    rest.strip_prefix('=')?.parse().ok()
+                };
+            }
+        }
+        None
+    };
+    let Some((i, wanted)) = args
+        .iter()
+        .enumerate()
+        .find_map(|(i, a)| Some((i, value(i, a)?)))
+    else {
+        return;
+    };
+    let have: i64 = gpus(c).iter().map(|(_, n)| n).sum();
+    if have > 0 && wanted != have && c.view.predictor()["workerSpec"].is_null() {
+        let (message, way) = if wanted > have {
+            (
+                format!(
+                    "The server is told to use {wanted} GPUs, and the pod has {have}: it would not start."
+                ),
+                "Ask for as many GPUs, or lower the argument.",
+            )
+        } else {
+            (
+                format!(
+                    "The server is told to use {wanted} GPUs, and the pod takes {have}: the others would stand idle."
+                ),
+                "Ask for fewer GPUs, or raise the argument.",
+            )
+        };
+        out.push(said(
+            format!("{}.args[{i}]", c.container_path),
+            message,
+            way,
+        ));
+    }
+}

@@ -1,0 +1,221 @@
+//! What the manifest is: kind, predictor, annotations, deployment mode.
+
+use super::{Checked, Rule, Said, annotation, said};
+use crate::{
+    finding::Severity::{Error, Warning},
+    isvc::{DEPLOYMENT_MODE, Mode, STOP, View},
+};
+use serde_json::Value;
+
+type Out = Vec<Said>;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "not-an-inference-service",
+        severity: Error,
+        check: kind,
+    },
+    Rule {
+        name: "predictor-missing",
+        severity: Error,
+        check: predictor_missing,
+    },
+    Rule {
+        name: "predictor-twice",
+        severity: Error,
+        check: predictor_twice,
+    },
+    Rule {
+        name: "predictor-older-form",
+        severity: Warning,
+        check: predictor_older_form,
+    },
+    Rule {
+        name: "model-name",
+        severity: Error,
+        check: model_name,
+    },
+    Rule {
+        name: "annotation-not-text",
+        severity: Error,
+        check: annotation_not_text,
+    },
+    Rule {
+        name: "mode-unknown",
+        severity: Error,
+        check: mode_unknown,
+    },
+    Rule {
+        name: "mode-deprecated",
+        severity: Warning,
+        check: mode_deprecated,
+    },
+    Rule {
+        name: "mode-not-written",
+        severity: Warning,
+        check: mode_not_written,
+    },
+    Rule {
+        name: "mode-changed",
+        severity: Error,
+        check: mode_changed,
+    },
+    Rule {
+        name: "stop-not-true",
+        severity: Warning,
+        check: stop_not_true,
+    },
+];
+
+fn kind(c: &Checked<'_>, out: &mut Out) {
+    let (api, kind) = (c.view.api_version(), c.view.kind());
+    if api != "serving.kserve.io/v1beta1" || kind != "InferenceService" {
+        out.push(said(
+            if kind == "InferenceService" {
+                "apiVersion"
+            } else {
+                "kind"
+            },
+            format!("This is `{kind}` of `{api}`."),
+            "Write `apiVersion: serving.kserve.io/v1beta1` and `kind: InferenceService`.",
+        ));
+    }
+}
+
+/// Frameworks that have a field of their own from before `predictor.model`.
+const OLDER: [&str; 10] = [
+    "sklearn",
+    "xgboost",
+    "tensorflow",
+    "pytorch",
+    "triton",
+    "onnx",
+    "huggingface",
+    "pmml",
+    "lightgbm",
+    "paddle",
+];
+
+fn older<'a>(c: &Checked<'a>) -> Option<&'static str> {
+    OLDER
+        .into_iter()
+        .find(|k| c.view.predictor().get(*k).is_some_and(Value::is_object))
+}
+
+fn predictor_missing(c: &Checked<'_>, out: &mut Out) {
+    if !c.view.model().is_object() && c.view.image().is_none() && older(c).is_none() {
+        out.push(said("spec.predictor", "The predictor serves nothing: it has neither a model nor a container with an image. (KServe's webhook answers this with an internal error.)", "Write `spec.predictor.model` with a format and a `storageUri`, or `spec.predictor.containers`."));
+    }
+}
+
+fn predictor_twice(c: &Checked<'_>, out: &mut Out) {
+    if let Some(old) = older(c).filter(|_| c.view.model().is_object()) {
+        out.push(said(
+            format!("spec.predictor.{old}"),
+            format!("The predictor has a `model` and a `{old}`; KServe takes exactly one."),
+            "Keep `model`.",
+        ));
+    }
+}
+
+fn predictor_older_form(c: &Checked<'_>, out: &mut Out) {
+    if let Some(old) = older(c).filter(|_| !c.view.model().is_object()) {
+        out.push(said(
+            format!("spec.predictor.{old}"),
+            format!("`predictor.{old}` is the older form; the console cannot check its runtime."),
+            format!("Write `predictor.model` with `modelFormat: {{name: {old}}}`."),
+        ));
+    }
+}
+
+fn model_name(c: &Checked<'_>, out: &mut Out) {
+    if c.view.model()["name"]
+        .as_str()
+        .is_some_and(|n| !n.is_empty())
+    {
+        out.push(said("spec.predictor.model.name", "KServe refuses a name in `predictor.model`: the container's name is its own.", "Remove `name`; to name the served model, use the server's argument, such as `--served-model-name=…`."));
+    }
+}
+
+fn annotation_not_text(c: &Checked<'_>, out: &mut Out) {
+    for map in ["annotations", "labels"] {
+        for (k, v) in c
+            .view
+            .at(&format!("/metadata/{map}"))
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(_, v)| !v.is_string())
+        {
+            out.push(said(
+                format!("metadata.{map}.{k}"),
+                format!(
+                    "The value is {}, and Kubernetes takes text only.",
+                    crate::isvc::kind_of(v)
+                ),
+                format!("Put it in quotes: `{k}: \"{v}\"`."),
+            ));
+        }
+    }
+}
+
+fn mode_unknown(c: &Checked<'_>, out: &mut Out) {
+    if let Some(written) = c.view.mode_written().filter(|w| Mode::parse(w).is_none()) {
+        out.push(said(annotation(DEPLOYMENT_MODE), format!("`{written}` is no deployment mode. KServe would accept it and quietly use its default."), "Write `Standard` or `Knative`."));
+    }
+}
+
+fn mode_deprecated(c: &Checked<'_>, out: &mut Out) {
+    let Some(written) = c.view.mode_written() else {
+        return;
+    };
+    if let Some(mode) = Mode::parse(written).filter(|m| m.name() != written) {
+        out.push(said(
+            annotation(DEPLOYMENT_MODE),
+            format!("`{written}` is the deprecated name; KServe's webhook rewrites it."),
+            format!("Write `{}`.", mode.name()),
+        ));
+    }
+}
+
+fn mode_not_written(c: &Checked<'_>, out: &mut Out) {
+    if c.view.mode_written().is_none() {
+        let now = match (c.mode, &c.target.facts.default_mode) {
+            (Some(m), _) => format!("now that would be {}", m.name()),
+            (None, _) => "which is not known here".to_owned(),
+        };
+        out.push(said(annotation(DEPLOYMENT_MODE), format!("No deployment mode is written, so the cluster's default decides ({now}), and it may change under the service."), format!("Write the annotation `{DEPLOYMENT_MODE}: Standard`.")));
+    }
+}
+
+fn mode_changed(c: &Checked<'_>, out: &mut Out) {
+    let Some(live) = c.target.live else { return };
+    let before = View::new(live).mode(None);
+    if let (Some(before), Some(after)) = (before, c.mode) {
+        if before != after {
+            out.push(said(
+                annotation(DEPLOYMENT_MODE),
+                format!(
+                    "It runs in {} mode; KServe does not move a service to {} mode.",
+                    before.name(),
+                    after.name()
+                ),
+                "Keep the mode, or delete the service and deploy it anew.",
+            ));
+        }
+    }
+}
+
+fn stop_not_true(c: &Checked<'_>, out: &mut Out) {
+    if let Some(v) = c
+        .view
+        .annotation(STOP)
+        .filter(|v| !matches!(*v, "true" | "false"))
+    {
+        out.push(said(
+            annotation(STOP),
+            format!("`{v}` stops nothing: KServe looks for `true`."),
+            "Write `\"true\"`, or remove the annotation.",
+        ));
+    }
+}
