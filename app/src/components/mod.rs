@@ -1,0 +1,29 @@
+//! The design system: PatternFly's markup in components of ours, one file each.
+
+mod alert;
+mod card;
+mod code;
+mod diff;
+mod empty;
+mod errors;
+mod fields;
+mod header;
+mod label;
+mod pager;
+mod table;
+mod terms;
+mod when;
+
+pub use alert::Alert;
+pub use card::Card;
+pub use code::Code;
+pub use diff::{DiffTable, DiffText};
+pub use empty::Empty;
+pub use errors::{ErrorState, FormAlert};
+pub use fields::{Hidden, SelectField, Submit, TextArea, TextField};
+pub use header::{Crumb, PageHeader};
+pub use label::{Label, Tone, change_tone, state_label};
+pub use pager::Pager;
+pub use table::Table;
+pub use terms::{Term, Terms};
+pub use when::When;

@@ -1,0 +1,16 @@
+use crate::query::Query;
+use leptos::prelude::*;
+
+/// Onwards by key, and back to the beginning.
+#[component]
+pub fn Pager(next: Option<String>, shown: usize) -> impl IntoView {
+    let query = Query::current();
+    let paged = query.get("after").is_some();
+    (paged || next.is_some()).then(|| view! {
+        <nav class="gh-pager" aria-label="Pages">
+            {paged.then(|| view! { <a class="pf-v6-c-button pf-m-secondary" href=query.with("after", "")>"First page"</a> })}
+            <span class="gh-muted">{format!("{shown} on this page")}</span>
+            {next.map(|n| view! { <a class="pf-v6-c-button pf-m-secondary" rel="next" href=query.with("after", &n)>"Next page"</a> })}
+        </nav>
+    })
+}

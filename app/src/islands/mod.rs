@@ -1,0 +1,1 @@
+//! The only code that becomes WebAssembly: what HTML cannot do by itself.

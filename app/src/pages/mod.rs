@@ -1,0 +1,5 @@
+//! The pages, one folder an area.
+
+mod overview;
+
+pub use overview::OverviewPage;

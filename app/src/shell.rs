@@ -1,0 +1,121 @@
+//! The document around every page: head, masthead, navigation.
+
+use crate::{load, pages::*};
+use leptos::{nonce::use_nonce, prelude::*};
+use leptos_meta::{MetaTags, Title, provide_meta_context};
+use leptos_router::{
+    SsrMode,
+    components::{Route, Router, Routes},
+    path,
+};
+
+/// The whole document.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let theme = use_context::<Theme>().unwrap_or_default();
+    let _ = use_nonce();
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" class=theme.class()>
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <link rel="stylesheet" href="/pkg/gatehouse.css" />
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <HydrationScripts options islands=true />
+                <MetaTags />
+            </head>
+            <body><App /></body>
+        </html>
+    }
+}
+
+/// The theme that the person chose (a cookie); `Auto` follows the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    #[default]
+    Auto,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Auto => "gh-theme-auto",
+            Self::Light => "gh-theme-light",
+            Self::Dark => "pf-v6-theme-dark gh-theme-dark",
+        }
+    }
+}
+
+/// The pages by their addresses.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Title formatter=|t| format!("{t} · Gatehouse") />
+        <Router>
+            <Frame>
+                <Routes fallback=|| { load::set_status(404); view! { <NotFound /> } }>
+                    <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
+                </Routes>
+            </Frame>
+        </Router>
+    }
+}
+
+#[component]
+fn NotFound() -> impl IntoView {
+    use crate::components::ErrorState;
+    view! { <ErrorState kind=domain::Kind::NotFound message="there is no such page".to_owned() remedy=Some("Check the address, or begin at the overview.".to_owned()) /> }
+}
+
+/// Navigation entries: (address, words).
+const NAVIGATION: [(&str, &str); 7] = [
+    ("/", "Overview"),
+    ("/catalog", "Catalogue"),
+    ("/deployments", "Deployments"),
+    ("/approvals", "Approvals"),
+    ("/requests", "My requests"),
+    ("/audit", "Audit"),
+    ("/clusters", "Clusters"),
+];
+
+#[component]
+fn Frame(children: Children) -> impl IntoView {
+    let path = leptos_router::hooks::use_location().pathname.get_untracked();
+    let current = move |href: &str| if href == "/" { path == "/" } else { path.starts_with(href) };
+    let who = load::caller();
+    view! {
+        <div class="pf-v6-c-page gh-page">
+            <a class="pf-v6-c-skip-to-content pf-v6-c-button pf-m-primary" href="#main">"Skip to content"</a>
+            <header class="pf-v6-c-masthead">
+                <div class="pf-v6-c-masthead__main">
+                    <div class="pf-v6-c-masthead__brand"><a class="pf-v6-c-masthead__logo gh-logo" href="/">"Gatehouse"</a></div>
+                </div>
+                <div class="pf-v6-c-masthead__content gh-masthead-content">
+                    {who.map(|c| view! {
+                        <span class="gh-who">{c.name}</span>
+                        <form method="post" action="/signout"><button class="pf-v6-c-button pf-m-link" type="submit">"Sign out"</button></form>
+                    })}
+                </div>
+            </header>
+            <div class="pf-v6-c-page__sidebar"><div class="pf-v6-c-page__sidebar-body">
+                <nav class="pf-v6-c-nav" aria-label="Main">
+                    <ul class="pf-v6-c-nav__list" role="list">
+                        {NAVIGATION.into_iter().map(|(href, words)| {
+                            let on = current(href);
+                            view! {
+                                <li class="pf-v6-c-nav__item">
+                                    <a class=if on { "pf-v6-c-nav__link pf-m-current" } else { "pf-v6-c-nav__link" } href=href aria-current=on.then_some("page")>{words}</a>
+                                </li>
+                            }
+                        }).collect_view()}
+                    </ul>
+                </nav>
+            </div></div>
+            <div class="pf-v6-c-page__main-container"><main class="pf-v6-c-page__main" id="main" tabindex="-1">{children()}</main></div>
+        </div>
+    }
+}
