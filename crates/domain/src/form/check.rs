@@ -269,13 +269,14 @@ fn numbers(f: &Form, out: &mut Out) {
             out.say(field, format!("Replicas are between 0 and {MAX_REPLICAS}."));
         }
     }
-    if let (Some(min), Some(max)) = (f.min_replicas, f.max_replicas) {
-        if max < min && max != 0 {
-            out.say(
-                "max_replicas",
-                format!("The most ({max}) is less than the least ({min})."),
-            );
-        }
+    if let (Some(min), Some(max)) = (f.min_replicas, f.max_replicas)
+        && max < min
+        && max != 0
+    {
+        out.say(
+            "max_replicas",
+            format!("The most ({max}) is less than the least ({min})."),
+        );
     }
     if f.timeout.is_some_and(|t| !(1..=86_400).contains(&t)) {
         out.say(
@@ -321,13 +322,13 @@ fn numbers(f: &Form, out: &mut Out) {
             &format!("The limit of {what}"),
             example,
         );
-        if let (Some(r), Some(l)) = (request, limit) {
-            if l < r {
-                out.say(
-                    limit_field,
-                    format!("The limit ({limit_text}) is less than what is requested ({text})."),
-                );
-            }
+        if let (Some(r), Some(l)) = (request, limit)
+            && l < r
+        {
+            out.say(
+                limit_field,
+                format!("The limit ({limit_text}) is less than what is requested ({text})."),
+            );
         }
     }
 }

@@ -111,16 +111,16 @@ fn request_over_limit(c: &Checked<'_>, out: &mut Out) {
         let Some((_, _, limit)) = limits.iter().find(|(f, _, _)| *f == twin) else {
             continue;
         };
-        if let (Some(r), Some(l)) = (Quantity::parse(&text), Quantity::parse(limit)) {
-            if r > l {
-                out.push(said(
-                    twin,
-                    format!(
-                        "The limit of {resource} ({limit}) is less than what is requested ({text})."
-                    ),
-                    "Raise the limit or lower the request.",
-                ));
-            }
+        if let (Some(r), Some(l)) = (Quantity::parse(&text), Quantity::parse(limit))
+            && r > l
+        {
+            out.push(said(
+                twin,
+                format!(
+                    "The limit of {resource} ({limit}) is less than what is requested ({text})."
+                ),
+                "Raise the limit or lower the request.",
+            ));
         }
     }
 }

@@ -191,18 +191,18 @@ fn mode_not_written(c: &Checked<'_>, out: &mut Out) {
 fn mode_changed(c: &Checked<'_>, out: &mut Out) {
     let Some(live) = c.target.live else { return };
     let before = View::new(live).mode(None);
-    if let (Some(before), Some(after)) = (before, c.mode) {
-        if before != after {
-            out.push(said(
-                annotation(DEPLOYMENT_MODE),
-                format!(
-                    "It runs in {} mode; KServe does not move a service to {} mode.",
-                    before.name(),
-                    after.name()
-                ),
-                "Keep the mode, or delete the service and deploy it anew.",
-            ));
-        }
+    if let (Some(before), Some(after)) = (before, c.mode)
+        && before != after
+    {
+        out.push(said(
+            annotation(DEPLOYMENT_MODE),
+            format!(
+                "It runs in {} mode; KServe does not move a service to {} mode.",
+                before.name(),
+                after.name()
+            ),
+            "Keep the mode, or delete the service and deploy it anew.",
+        ));
     }
 }
 

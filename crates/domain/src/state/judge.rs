@@ -412,17 +412,16 @@ fn without_workload(view: &View<'_>, now: Micros) -> Explanation {
             Explanation::new(Code::Starting, "It was accepted and waits for KServe")
         };
     }
-    if let Some(predictor) = conditions
+    let refused = conditions
         .iter()
-        .find(|c| c.kind == "PredictorReady" && c.status == "False" && c.reason == "FailedCreate")
-    {
-        if let Some(exceeded) = words::quota(&predictor.message) {
-            return Explanation::new(
-                Code::OutOfQuota,
-                "It cannot start: the namespace is out of quota",
-            )
-            .because(exceeded.sentence());
-        }
+        .find(|c| c.kind == "PredictorReady" && c.status == "False" && c.reason == "FailedCreate");
+    if let Some(exceeded) = refused.and_then(|c| words::quota(&c.message)) {
+        return Explanation::new(
+            Code::OutOfQuota,
+            "It cannot start: the namespace is out of quota",
+        )
+        .because(exceeded.sentence())
+        .so(problem::MORE_QUOTA);
     }
     match ready {
         Some(c) if c.status == "True" => Explanation::new(

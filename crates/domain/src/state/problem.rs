@@ -33,6 +33,10 @@ impl Problem {
     }
 }
 
+/// What to do about an exceeded quota.
+pub(super) const MORE_QUOTA: &str = "Ask for less, stop something else in the namespace, or have the quota raised; \
+     KServe goes on by itself then.";
+
 /// Pods of a workload that are meant to stay: not those that are ending or that were evicted.
 pub(super) fn pods_of<'a>(live: &'a Live, workload: &str) -> Vec<&'a Pod> {
     live.pods
@@ -245,7 +249,7 @@ fn of_creation(live: &Live, workload: &Workload, main: bool, pods: usize) -> Opt
             Code::OutOfQuota,
             "the namespace is out of quota",
             exceeded.sentence(),
-            "Ask for less, stop something else in the namespace, or have the quota raised; KServe goes on by itself then.",
+            MORE_QUOTA,
         ));
     }
     if let Some((_, missing)) = message.split_once("must specify ") {

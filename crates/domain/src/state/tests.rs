@@ -104,7 +104,7 @@ fn every_recorded_step_in_plain_words() {
 }
 
 /// The object at a step of a timeline, and the Deployment as the controller must have seen it then.
-fn at_step(step: &Value) -> crate::observed::Live {
+fn at_step(step: &Value) -> Live {
     let scenario = step["scenario"].as_str().unwrap();
     let mut object = recorded(scenario);
     let condition = |(kind, c): (&String, &Value)| {
