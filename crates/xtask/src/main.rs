@@ -9,7 +9,7 @@ mod build;
 mod children;
 mod console;
 mod fingerprint;
-mod mtimes;
+mod mirror;
 mod npm;
 mod paths;
 mod postgres;

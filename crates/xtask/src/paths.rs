@@ -1,6 +1,6 @@
 //! Where things lie: the checkout, the cache, the build's output, the state between runs.
 
-use crate::Result;
+use crate::{Result, mirror};
 use std::path::{Path, PathBuf};
 
 /// The folders that the commands use.
@@ -61,6 +61,20 @@ impl Paths {
             root,
             cache,
             target,
+        })
+    }
+
+    /// The same with the checkout in the cache that CI builds in, brought to this commit.
+    ///
+    /// # Errors
+    /// When git cannot do it.
+    pub fn mirrored(self) -> Result<Self> {
+        let root = self.cache.join("checkout");
+        mirror::update(&self.root, &root)?;
+        Ok(Self {
+            state: root.join(".run"),
+            root,
+            ..self
         })
     }
 
