@@ -8,11 +8,35 @@ pub const PASSWORD: &str = "gatehouse";
 
 // login, name, role, groups, employee number
 const ACCOUNTS: [(&str, &str, &str, &[&str], &str); 10] = [
-    ("platform", "Priya Nair", "Platform engineer", &["gh-platform"], "1001"),
+    (
+        "platform",
+        "Priya Nair",
+        "Platform engineer",
+        &["gh-platform"],
+        "1001",
+    ),
     ("ai", "Tomás Rivera", "AI engineer", &["gh-ai"], "1002"),
-    ("appdev", "Mei Chen", "Application developer", &["gh-appdev"], "1003"),
-    ("devops", "Jonas Weber", "DevOps engineer", &["gh-devops"], "1004"),
-    ("security", "Amara Okafor", "Security engineer", &["gh-security"], "1005"),
+    (
+        "appdev",
+        "Mei Chen",
+        "Application developer",
+        &["gh-appdev"],
+        "1003",
+    ),
+    (
+        "devops",
+        "Jonas Weber",
+        "DevOps engineer",
+        &["gh-devops"],
+        "1004",
+    ),
+    (
+        "security",
+        "Amara Okafor",
+        "Security engineer",
+        &["gh-security"],
+        "1005",
+    ),
     (
         "approver-retail",
         "Sofia Rossi",

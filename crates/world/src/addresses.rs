@@ -27,8 +27,7 @@ pub struct WorldAddresses {
     /// The admin endpoint of the proxies, when the world was started with them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faults: Option<FaultsAddresses>,
-    /// Keys whose signatures the console is told to trust.
-    #[serde(default)]
+    /// Keys to sign with: one that the console is told to trust, one that it is not.
     pub cosign_keys: Vec<CosignKey>,
 }
 
@@ -92,6 +91,8 @@ pub struct PrometheusAddresses {
     pub direct_url: String,
     /// JSON files here (`file_sd`) name what is scraped; changes are seen at once.
     pub targets_dir: PathBuf,
+    /// The port kept for what exports the metrics of the world's model servers and GPUs.
+    pub exporter_port: u16,
     /// Its data: blocks that `promtool tsdb create-blocks-from` writes here are read at its
     /// next start (`World::restart("prometheus")`).
     pub data_dir: PathBuf,
@@ -132,12 +133,8 @@ pub struct CosignKey {
     pub name: String,
     /// The public key, PEM.
     pub public_key: PathBuf,
-    /// The private key in cosign's own encrypted PEM, when there is one to sign with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub private_key: Option<PathBuf>,
-    /// The password of the private key (`COSIGN_PASSWORD`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
+    /// The private key, plain PKCS#8 (`cosign import-key-pair --key` makes cosign's own of it).
+    pub private_key: PathBuf,
     /// The console's configuration trusts it.
     pub trusted: bool,
 }
@@ -170,8 +167,7 @@ impl WorldAddresses {
     /// When the file is absent or not one of ours.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::file(path))?;
-        serde_json::from_slice(&bytes)
-            .map_err(|e| Error::other(format!("{}: {e}", path.display())))
+        serde_json::from_slice(&bytes).map_err(|e| Error::other(format!("{}: {e}", path.display())))
     }
 
     /// The file this is written to.

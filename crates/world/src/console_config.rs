@@ -61,8 +61,7 @@ pub fn write(layout: &Layout, addresses: &WorldAddresses) -> Result<()> {
         .collect();
     let mut trusted = Vec::new();
     for key in addresses.cosign_keys.iter().filter(|key| key.trusted) {
-        let pem =
-            std::fs::read_to_string(&key.public_key).map_err(Error::file(&key.public_key))?;
+        let pem = std::fs::read_to_string(&key.public_key).map_err(Error::file(&key.public_key))?;
         trusted.push(json!({"name": key.name, "pem": pem}));
     }
     let mut config = json!({
@@ -104,10 +103,7 @@ pub fn write(layout: &Layout, addresses: &WorldAddresses) -> Result<()> {
     }
     let table: toml::Table = serde_json::from_value(config).map_err(Error::other)?;
     let text = toml::to_string_pretty(&table).map_err(Error::other)?;
-    let head = "# Points a console at this world. Written at each start of the world: edit a copy.\n\n";
-    write_file(
-        &addresses.console.config,
-        format!("{head}{text}"),
-        true,
-    )
+    let head =
+        "# Points a console at this world. Written at each start of the world: edit a copy.\n\n";
+    write_file(&addresses.console.config, format!("{head}{text}"), true)
 }

@@ -14,12 +14,12 @@ const START: Duration = Duration::from_secs(600);
 /// How long a world may take to end.
 const STOP: Duration = Duration::from_secs(60);
 
-/// Runs this very binary with `arguments` in the background, waits until its world is ready,
-/// and returns the path of its `world.json`.
+/// Runs `binary` (`gatehouse-world`) with `arguments` in the background, waits until its world
+/// is ready, and returns the path of its `world.json`.
 ///
 /// # Errors
 /// When a world already runs there, or the background process ends before it is ready.
-pub async fn start(state: &Path, arguments: &[OsString]) -> Result<PathBuf> {
+pub async fn start(binary: &Path, state: &Path, arguments: &[OsString]) -> Result<PathBuf> {
     std::fs::create_dir_all(state).map_err(Error::file(state))?;
     let state = state.canonicalize().map_err(Error::file(state))?;
     drop(lock(&state)?.ok_or_else(|| Error::Busy(state.clone()))?);
@@ -28,16 +28,15 @@ pub async fn start(state: &Path, arguments: &[OsString]) -> Result<PathBuf> {
     let log = state.join("world.log");
     let output = std::fs::File::create(&log).map_err(Error::file(&log))?;
     let errors = output.try_clone().map_err(Error::file(&log))?;
-    let binary = std::env::current_exe().map_err(Error::other)?;
     // A process group of its own: Ctrl-C in the terminal is not for it.
-    let mut child = tokio::process::Command::new(&binary)
+    let mut child = tokio::process::Command::new(binary)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(errors)
         .process_group(0)
         .spawn()
-        .map_err(Error::file(&binary))?;
+        .map_err(Error::file(binary))?;
     let begun = Instant::now();
     while !pid_file.exists() {
         if let Ok(Some(status)) = child.try_wait() {

@@ -38,7 +38,7 @@ pub enum Error {
         tail: String,
     },
     /// A part did not start, or ended while it was waited for.
-    #[error("{part} did not start: {reason}. Its log is {log}. Last lines:\n{tail}")]
+    #[error("{part} does not run: {reason}. Its log is {log}. Last lines:\n{tail}")]
     Start {
         /// The part.
         part: String,

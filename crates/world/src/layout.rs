@@ -175,7 +175,8 @@ impl Layout {
             .unwrap_or_else(|| panic!("no port was chosen for {name}"))
     }
 
-    /// Gives each name a loopback port: the remembered one if it is free, else a free one.
+    /// Gives each name a loopback port: the remembered one if it is free, else a free one. The
+    /// console's own is kept even if it is taken: a console that runs already has it.
     ///
     /// # Errors
     /// When no port can be had or remembered.
@@ -186,6 +187,10 @@ impl Layout {
         let mut taken = BTreeSet::new();
         for name in names {
             let remembered = self.ports.get(name).copied();
+            if let (Some(port), "console") = (remembered, name.as_str()) {
+                taken.insert(port);
+                continue;
+            }
             match remembered.and_then(|port| TcpListener::bind(("127.0.0.1", port)).ok()) {
                 Some(listener) => {
                     taken.extend(remembered);
@@ -265,11 +270,13 @@ const OURS: [&str; 11] = [
 
 fn clear(root: &Path) -> Result<()> {
     let keep_ports = std::fs::read(root.join("ports.json")).ok();
-    for name in OURS
-        .iter()
-        .copied()
-        .chain(["gatehouse.db-wal", "gatehouse.db-shm", "seed", "logs", "trust"])
-    {
+    for name in OURS.iter().copied().chain([
+        "gatehouse.db-wal",
+        "gatehouse.db-shm",
+        "seed",
+        "logs",
+        "trust",
+    ]) {
         let path = root.join(name);
         let removed = if path.is_dir() {
             std::fs::remove_dir_all(&path)

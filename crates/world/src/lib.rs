@@ -20,6 +20,7 @@ pub mod programs;
 mod prometheus;
 mod provider;
 mod registry;
+pub mod seed;
 mod world;
 
 pub use addresses::WorldAddresses;

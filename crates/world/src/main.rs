@@ -17,11 +17,12 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Build what is missing, start the world and keep it until Ctrl-C.
+    #[command(alias = "run")]
     Start(Start),
     /// End a world that was started with --detach.
     Stop {
         /// The world's state folder.
-        #[arg(long, default_value = ".world")]
+        #[arg(long, alias = "state-dir", default_value = ".world")]
         state: PathBuf,
     },
     /// Build the programs without starting them.
@@ -35,7 +36,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct Start {
     /// The folder that keeps everything between runs.
-    #[arg(long, default_value = ".world")]
+    #[arg(long, alias = "state-dir", default_value = ".world")]
     state: PathBuf,
     /// Where the console answers (default: a free port, remembered).
     #[arg(long, value_name = "URL")]
@@ -94,7 +95,10 @@ async fn run(command: Command) -> Result<()> {
         Command::Stop { state } => world::detached::stop(&state).await,
         Command::Start(start) if start.detach => {
             programs::ensure(Set::World, &print_progress).await?;
-            let file = world::detached::start(&start.state, &arguments(&start)).await?;
+            let file = {
+                let binary = std::env::current_exe().map_err(Error::other)?;
+                world::detached::start(&binary, &start.state, &arguments(&start)).await?
+            };
             print_addresses(&WorldAddresses::read(&file)?);
             ready(&file);
             Ok(())
@@ -192,7 +196,11 @@ fn print_progress(progress: Progress) {
 }
 
 fn print_addresses(world: &WorldAddresses) {
-    println!("console     {} (configuration: {})", world.console.url, world.console.config.display());
+    println!(
+        "console     {} (configuration: {})",
+        world.console.url,
+        world.console.config.display()
+    );
     for cluster in &world.clusters {
         println!(
             "cluster     {:9} {} (kubeconfig: {})",

@@ -3,6 +3,7 @@
 //! Everything that a part of the world shows to another is signed by one authority, made when
 //! the world is: API servers, kubelets and the proxies.
 
+use crate::addresses::CosignKey;
 use crate::error::{Error, Result, write_file};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -93,11 +94,7 @@ impl Pki {
         let ca = params.self_signed(&ca_key).map_err(Error::other)?;
         write_file(&self.ca(), ca.pem(), false)?;
         let issuer = Issuer::new(params, ca_key);
-        for pair in [
-            self.api_server(),
-            self.kubelet(),
-            self.proxy(),
-        ] {
+        for pair in [self.api_server(), self.kubelet(), self.proxy()] {
             let names = [
                 "localhost",
                 "127.0.0.1",
@@ -119,15 +116,32 @@ impl Pki {
             write_file(&pair.key, key.serialize_pem(), true)?;
         }
         let accounts = KeyPair::generate().map_err(Error::other)?;
-        write_file(
-            &self.service_account_key(),
-            accounts.serialize_pem(),
-            true,
-        )?;
+        write_file(&self.service_account_key(), accounts.serialize_pem(), true)?;
         write_file(
             &self.service_account_public_key(),
             accounts.public_key_pem(),
             false,
         )
     }
+}
+
+/// A key pair for cosign signatures (ECDSA P-256), made when it is not there yet. The private key
+/// is plain PKCS#8; `cosign import-key-pair --key` turns it into cosign's own form.
+///
+/// # Errors
+/// When a key cannot be made or written.
+pub fn cosign_key(dir: &Path, name: &str, trusted: bool) -> Result<CosignKey> {
+    let public_key = dir.join(format!("{name}.pub"));
+    let private_key = dir.join(format!("{name}.key"));
+    if !public_key.exists() {
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(Error::other)?;
+        write_file(&private_key, key.serialize_pem(), true)?;
+        write_file(&public_key, key.public_key_pem(), false)?;
+    }
+    Ok(CosignKey {
+        name: name.to_owned(),
+        public_key,
+        private_key,
+        trusted,
+    })
 }

@@ -8,10 +8,10 @@ use crate::error::{Error, Result, write_file};
 use crate::faults::Faults;
 use crate::kubernetes::{self, Plane};
 use crate::layout::{Layout, Options};
-use crate::pki::Pki;
+use crate::pki::{Pki, cosign_key};
 use crate::process::{Guard, Program};
 use crate::programs::{self, Progress, ProgressFn};
-use crate::{accounts, console_config, kserve, prometheus, provider, registry};
+use crate::{accounts, console_config, kserve, prometheus, provider, registry, seed};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,7 +56,7 @@ pub fn prepare(options: Options) -> Result<Prepared> {
         ports.push(format!("{cluster}/webhook"));
         ports.push(format!("{cluster}/proxy"));
     }
-    for part in ["console", "faults", "metrics"] {
+    for part in ["console", "faults", "exporter"] {
         ports.push(part.to_owned());
     }
     for part in [registry::PORTS, prometheus::PORTS, provider::PORTS].concat() {
@@ -127,8 +127,7 @@ impl Prepared {
             None
         };
         let planes = futures::future::try_join_all(options.clusters.iter().map(|name| async {
-            let plane =
-                Plane::start(&layout, &pki, &guard, name, options.unsafe_no_fsync).await?;
+            let plane = Plane::start(&layout, &pki, &guard, name, options.unsafe_no_fsync).await?;
             report("start", name, false);
             fill(&plane, &layout).await?;
             report("start", name, true);
@@ -156,12 +155,11 @@ impl Prepared {
         world.run_stand_ins(&options).await?;
         world.addresses.write()?;
         if world.layout.is_new {
-            world.seed(&options, progress).await?;
+            if options.seed {
+                seed::apply(&world.addresses, progress).await?;
+            }
             world.layout.mark_complete()?;
         }
-        // Again: the seed may have added keys.
-        console_config::write(&world.layout, &world.addresses)?;
-        world.addresses.write()?;
         write_file(
             &world.layout.path("world.pid"),
             std::process::id().to_string(),
@@ -288,11 +286,6 @@ impl World {
         }
         Ok(())
     }
-
-    async fn seed(&mut self, options: &Options, progress: ProgressFn<'_>) -> Result<()> {
-        let _ = (options, progress);
-        Ok(())
-    }
 }
 
 /// Installs what a cluster holds; skipped when this very content was installed before.
@@ -343,7 +336,10 @@ fn addresses(options: &Options, layout: &Layout, pki: &Pki) -> Result<WorldAddre
                 name: name.clone(),
                 uid: String::new(),
                 server: if options.proxies {
-                    format!("https://127.0.0.1:{}", layout.port(&format!("{name}/proxy")))
+                    format!(
+                        "https://127.0.0.1:{}",
+                        layout.port(&format!("{name}/proxy"))
+                    )
                 } else {
                     direct.clone()
                 },
@@ -383,6 +379,7 @@ fn addresses(options: &Options, layout: &Layout, pki: &Pki) -> Result<WorldAddre
         prometheus: PrometheusAddresses {
             url: loopback(public("prometheus")),
             direct_url: loopback(layout.port("prometheus")),
+            exporter_port: layout.port("exporter"),
             targets_dir: layout.path("prometheus/targets"),
             data_dir: layout.path("prometheus/data"),
         },
@@ -396,6 +393,9 @@ fn addresses(options: &Options, layout: &Layout, pki: &Pki) -> Result<WorldAddre
             accounts: accounts::all(),
         },
         faults,
-        cosign_keys: Vec::new(),
+        cosign_keys: vec![
+            cosign_key(&layout.path("trust"), "release", true)?,
+            cosign_key(&layout.path("trust"), "elsewhere", false)?,
+        ],
     })
 }

@@ -29,7 +29,7 @@ pub struct Fault {
     pub hang: bool,
     /// Closes connections: those that are open at once, new ones on their first byte.
     pub cut: bool,
-    /// Ends the answer's body after this many bytes, without a word.
+    /// Breaks the connection after this many bytes of the answer's body.
     pub truncate: Option<u64>,
     /// Only these methods; empty means all.
     pub methods: Vec<String>,

@@ -105,15 +105,11 @@ impl Proxy {
         let server = hyper::server::conn::http1::Builder::new();
         match acceptor {
             None => {
-                let _ = server
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
+                let _ = server.serve_connection(TokioIo::new(stream), service).await;
             }
             Some(acceptor) => {
                 if let Ok(stream) = acceptor.accept(stream).await {
-                    let _ = server
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
+                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
                 }
             }
         }
@@ -170,9 +166,6 @@ impl Proxy {
         let mut response = Response::builder().status(answer.status());
         let mut headers = answer.headers().clone();
         remove_hop_by_hop(&mut headers);
-        if fault.truncate.is_some() {
-            headers.remove(header::CONTENT_LENGTH);
-        }
         if let Some(all) = response.headers_mut() {
             *all = headers;
         }
@@ -183,7 +176,8 @@ impl Proxy {
     }
 }
 
-/// The answer's body until it ends, is cut by `dropped`, or `truncate` bytes have passed.
+/// The answer's body until it ends, is cut by `dropped`, or `truncate` bytes have passed: then
+/// the connection breaks, as it does when the other side dies.
 fn limited(
     answer: reqwest::Response,
     dropped: CancellationToken,
@@ -193,17 +187,22 @@ fn limited(
     answer
         .bytes_stream()
         .take_until(dropped.cancelled_owned())
-        .map(move |chunk| {
-            let mut chunk = chunk.map_err(Failure::other)?;
-            if let Some(left) = &mut left {
-                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(chunk.len());
-                if take == 0 && !chunk.is_empty() {
-                    return Err(Failure::other("planned: the answer is cut short"));
+        .flat_map(move |chunk| {
+            let mut items = Vec::with_capacity(2);
+            match chunk {
+                Err(error) => items.push(Err(Failure::other(error))),
+                Ok(mut chunk) => {
+                    let limit = left.map(|left| usize::try_from(left).unwrap_or(usize::MAX));
+                    let cut = limit.filter(|limit| *limit < chunk.len());
+                    chunk.truncate(cut.unwrap_or(chunk.len()));
+                    left = left.map(|left| left.saturating_sub(chunk.len() as u64));
+                    items.push(Ok(Frame::data(chunk)));
+                    if cut.is_some() {
+                        items.push(Err(Failure::other("planned: the answer is cut short")));
+                    }
                 }
-                chunk.truncate(take);
-                *left -= take as u64;
             }
-            Ok(Frame::data(chunk))
+            futures::stream::iter(items)
         })
 }
 

@@ -39,9 +39,9 @@ pub fn namespaces() -> Vec<(String, &'static str, &'static str)> {
     UNITS
         .iter()
         .flat_map(|unit| {
-            ENVIRONMENTS
-                .iter()
-                .map(move |(short, environment, ..)| (format!("{unit}-{short}"), *unit, *environment))
+            ENVIRONMENTS.iter().map(move |(short, environment, ..)| {
+                (format!("{unit}-{short}"), *unit, *environment)
+            })
         })
         .collect()
 }

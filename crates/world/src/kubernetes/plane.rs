@@ -34,7 +34,10 @@ const PORTS: [&str; 6] = [
 
 /// The ports that a cluster needs, by name.
 pub fn port_names(cluster: &str) -> Vec<String> {
-    PORTS.iter().map(|part| format!("{cluster}/{part}")).collect()
+    PORTS
+        .iter()
+        .map(|part| format!("{cluster}/{part}"))
+        .collect()
 }
 
 /// Where things of a plane lie.
@@ -99,7 +102,11 @@ impl Plane {
         });
         for account in accounts::all() {
             let groups: Vec<String> = account.groups.iter().map(|g| format!("oidc:{g}")).collect();
-            let token = add(layout, &format!("oidc:{}", account.login), &groups.join(","));
+            let token = add(
+                layout,
+                &format!("oidc:{}", account.login),
+                &groups.join(","),
+            );
             admin_contexts.push(Identity {
                 context: account.login,
                 token,
@@ -125,7 +132,12 @@ impl Plane {
             &pki.ca(),
             &admin_contexts,
         )?;
-        one("controllers.kubeconfig", "controllers", controllers, &server)?;
+        one(
+            "controllers.kubeconfig",
+            "controllers",
+            controllers,
+            &server,
+        )?;
         one("scheduler.kubeconfig", "scheduler", scheduler, &server)?;
         one("kwok.kubeconfig", "kwok", kwok, &server)?;
         one("console.kubeconfig", CONSOLE_USER, console, public_server)?;
@@ -201,7 +213,10 @@ impl Plane {
             "scheduler",
             "kube-scheduler",
             args([
-                format!("--kubeconfig={}", paths.file("scheduler.kubeconfig").display()),
+                format!(
+                    "--kubeconfig={}",
+                    paths.file("scheduler.kubeconfig").display()
+                ),
                 "--leader-elect=false".into(),
                 "--bind-address=127.0.0.1".into(),
                 format!("--secure-port={}", port("scheduler")),
@@ -304,7 +319,10 @@ fn api_server_args(paths: &Paths, pki: &Pki, etcd: u16, port: u16) -> Vec<OsStri
         "--authorization-mode=RBAC".into(),
         "--service-cluster-ip-range=10.96.0.0/16".into(),
         "--kubelet-preferred-address-types=InternalIP".into(),
-        format!("--audit-policy-file={}", paths.file("audit-policy.yaml").display()),
+        format!(
+            "--audit-policy-file={}",
+            paths.file("audit-policy.yaml").display()
+        ),
         format!("--audit-log-path={}", paths.file("audit.log").display()),
         "--audit-log-maxsize=50".into(),
         "--audit-log-maxbackup=2".into(),
@@ -318,7 +336,10 @@ fn api_server_args(paths: &Paths, pki: &Pki, etcd: u16, port: u16) -> Vec<OsStri
 
 fn controllers_args(paths: &Paths, pki: &Pki, port: u16) -> Vec<OsString> {
     args([
-        format!("--kubeconfig={}", paths.file("controllers.kubeconfig").display()),
+        format!(
+            "--kubeconfig={}",
+            paths.file("controllers.kubeconfig").display()
+        ),
         format!(
             "--service-account-private-key-file={}",
             pki.service_account_key().display()

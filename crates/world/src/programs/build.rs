@@ -1,6 +1,6 @@
 //! Builds what is missing in the cache.
 
-use super::{Progress, ProgressFn, Program, Set, Tool, binary, cache_dir, embedded, provider_dir};
+use super::{Program, Progress, ProgressFn, Set, Tool, binary, cache_dir, embedded, provider_dir};
 use crate::error::{Error, Result, tail, write_file};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -53,8 +53,14 @@ pub async fn ensure_provider(progress: ProgressFn<'_>) -> Result<PathBuf> {
                 write_file(&dir.join(name), content, false)?;
             }
             let mut npm = Command::new("npm");
-            npm.args(["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"])
-                .current_dir(&dir);
+            npm.args([
+                "ci",
+                "--omit=dev",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+            ])
+            .current_dir(&dir);
             let log = cache.join("logs").join("oidc-provider.log");
             run(npm, "install", "oidc-provider", None, &log, progress).await?;
             write_file(&dir.join("complete"), b"", false)?;

@@ -51,7 +51,8 @@ pub(super) fn module_files(module: &str) -> Files {
 pub(super) const PROVIDER_PACKAGE: Files = files!("oidc": "package.json", "package-lock.json");
 
 /// The provider's own program.
-pub(super) const PROVIDER_PROGRAM: Files = files!("oidc": "provider.mjs", "store.mjs", "pages.mjs", "admin.mjs", "misbehave.mjs");
+pub(super) const PROVIDER_PROGRAM: Files =
+    files!("oidc": "provider.mjs", "store.mjs", "pages.mjs", "admin.mjs", "misbehave.mjs");
 
 fn hash(files: Files, extra: &str) -> String {
     let mut hasher = Sha256::new();

@@ -143,7 +143,9 @@ pub fn cache_dir() -> Result<PathBuf> {
         .or_else(|| variable("XDG_CACHE_HOME").map(|dir| dir.join("gatehouse")))
         .or_else(|| variable("HOME").map(|dir| dir.join(".cache/gatehouse")))
         .ok_or_else(|| {
-            Error::other("no place for the cache: set GATEHOUSE_CACHE to a folder that can be written")
+            Error::other(
+                "no place for the cache: set GATEHOUSE_CACHE to a folder that can be written",
+            )
         })
 }
 
