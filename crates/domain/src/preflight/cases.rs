@@ -95,7 +95,7 @@ pub fn base() -> Value {
         "apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
         "metadata": {"name": "llama", "namespace": "retail-dev", "annotations": {"serving.kserve.io/deploymentMode": "Standard"}},
         "spec": {"predictor": {
-            "minReplicas": 1, "maxReplicas": 2,
+            "minReplicas": 1, "maxReplicas": 1,
             "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
             "nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"},
             "imagePullSecrets": [{"name": "registry"}],
@@ -189,6 +189,15 @@ pub const CASES: &[(&str, Change)] = &[
     ("stop-not-true", |m, _| {
         annotate(m, "serving.kserve.io/stop", "yes")
     }),
+    ("created-stopped", |m, _| {
+        annotate(m, "serving.kserve.io/stop", "true")
+    }),
+    ("annotation-misspelt", |m, _| {
+        annotate(m, "serving.kserve.io/autoscaler-class", "none")
+    }),
+    ("visibility", |m, _| {
+        annotate(m, "networking.kserve.io/visibility", "internal")
+    }),
     ("format-missing", |m, _| {
         predictor(m)["model"]["modelFormat"] = json!({})
     }),
@@ -243,6 +252,16 @@ pub const CASES: &[(&str, Change)] = &[
     }),
     ("scaled-by-others", |m, _| {
         annotate(m, "serving.kserve.io/autoscalerClass", "external")
+    }),
+    ("autoscaler-needs-cpu-request", |m, _| {
+        predictor(m)["maxReplicas"] = json!(3);
+        predictor(m)["model"]["resources"]["requests"] =
+            json!({"memory": "32Gi", "nvidia.com/gpu": "1"});
+        predictor(m)["model"]["resources"]["limits"] =
+            json!({"memory": "32Gi", "nvidia.com/gpu": "1"});
+    }),
+    ("gpu-server-scaled-by-cpu", |m, _| {
+        predictor(m)["maxReplicas"] = json!(3)
     }),
     ("canary-percent-ignored", |m, _| {
         predictor(m)["canaryTrafficPercent"] = json!(101)
@@ -379,13 +398,26 @@ pub const CASES: &[(&str, Change)] = &[
     ("tensor-parallel-differs", |m, _| {
         predictor(m)["model"]["args"] = json!(["--tensor-parallel-size", "2"])
     }),
+    ("container-name", |m, _| {
+        predictor(m)["model"] = Value::Null;
+        predictor(m)["containers"] = json!([{"name": "a", "image": format!("a@{DIGEST}")}, {"name": "b", "image": format!("b@{DIGEST}")}]);
+    }),
+    ("volume-missing", |m, _| {
+        predictor(m)["model"]["volumeMounts"] = json!([{"name": "shm", "mountPath": "/dev/shm"}])
+    }),
+    ("privileged", |m, _| {
+        predictor(m)["model"]["securityContext"] = json!({"privileged": true, "runAsUser": 0});
+        predictor(m)["hostNetwork"] = json!(true);
+        predictor(m)["volumes"] = json!([{"name": "v", "hostPath": {"path": "/"}}]);
+    }),
     ("quota-exceeded", |m, w| {
         w.quotas[0]
             .hard
             .insert("requests.nvidia.com/gpu".into(), "2".into());
         predictor(m)["maxReplicas"] = json!(1);
     }),
-    ("quota-exceeded-scaled-out", |_, w| {
+    ("quota-exceeded-scaled-out", |m, w| {
+        predictor(m)["maxReplicas"] = json!(2);
         w.quotas[0]
             .hard
             .insert("requests.nvidia.com/gpu".into(), "3".into());

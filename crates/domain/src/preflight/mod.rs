@@ -9,6 +9,7 @@ mod canaries;
 mod context;
 mod names;
 mod nodes;
+mod pod;
 mod quotas;
 mod runtimes;
 mod scaling;
@@ -76,6 +77,7 @@ pub static RULES: &[&[Rule]] = &[
     names::RULES,
     amounts::RULES,
     nodes::RULES,
+    pod::RULES,
     quotas::RULES,
     secrets::RULES,
 ];

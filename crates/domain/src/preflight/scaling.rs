@@ -60,6 +60,16 @@ pub(super) const RULES: &[Rule] = &[
         severity: Info,
         check: scaled_by_others,
     },
+    Rule {
+        name: "autoscaler-needs-cpu-request",
+        severity: Warning,
+        check: needs_cpu_request,
+    },
+    Rule {
+        name: "gpu-server-scaled-by-cpu",
+        severity: Info,
+        check: scaled_by_cpu,
+    },
 ];
 
 fn min_replicas_zero(c: &Checked<'_>, out: &mut Out) {
@@ -224,5 +234,32 @@ fn multi_node_storage(c: &Checked<'_>, out: &mut Out) {
 fn scaled_by_others(c: &Checked<'_>, out: &mut Out) {
     if c.view.annotation(AUTOSCALER_CLASS) == Some("external") {
         out.push(said(annotation(AUTOSCALER_CLASS), "KServe leaves the number of replicas to somebody else; the console does not see who scales it.", "Nothing to do, if that is meant."));
+    }
+}
+
+/// Does KServe make an autoscaler that looks at the CPU? (Without a metric of its own it does.)
+fn looks_at_cpu(c: &Checked<'_>) -> bool {
+    let p = c.view.predictor();
+    let grows = c
+        .view
+        .max_replicas()
+        .is_some_and(|max| max > c.view.min_replicas().unwrap_or(1).max(1));
+    c.standard()
+        && grows
+        && matches!(c.view.annotation(AUTOSCALER_CLASS), None | Some("hpa"))
+        && matches!(p["scaleMetric"].as_str(), None | Some("cpu"))
+        && p["autoScaling"].is_null()
+        && worker(c).is_none()
+}
+
+fn needs_cpu_request(c: &Checked<'_>, out: &mut Out) {
+    if looks_at_cpu(c) && crate::quantity::amount(&c.requests, "cpu").is_zero() {
+        out.push(said(format!("{}.resources.requests.cpu", c.container_path), "The autoscaler compares the CPU in use with what is requested, and nothing is: it would never add a replica.", "Request CPU, or make `maxReplicas` equal to `minReplicas`."));
+    }
+}
+
+fn scaled_by_cpu(c: &Checked<'_>, out: &mut Out) {
+    if looks_at_cpu(c) && c.requests.keys().any(|r| crate::isvc::gpu_resource(r)) {
+        out.push(said("spec.predictor.maxReplicas", "The autoscaler looks at the CPU; a server that is busy on its GPU may use little of it and never be scaled out.", "Scale by the server's own metrics with KEDA, or set a fixed number of replicas."));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Checked, Rule, Said, annotation, said};
 use crate::{
-    finding::Severity::{Error, Warning},
+    finding::Severity::{Error, Info, Warning},
     isvc::{DEPLOYMENT_MODE, Mode, STOP, View},
 };
 use serde_json::Value;
@@ -64,6 +64,21 @@ pub(super) const RULES: &[Rule] = &[
         name: "stop-not-true",
         severity: Warning,
         check: stop_not_true,
+    },
+    Rule {
+        name: "created-stopped",
+        severity: Info,
+        check: created_stopped,
+    },
+    Rule {
+        name: "annotation-misspelt",
+        severity: Warning,
+        check: misspelt,
+    },
+    Rule {
+        name: "visibility",
+        severity: Warning,
+        check: visibility,
     },
 ];
 
@@ -217,5 +232,85 @@ fn stop_not_true(c: &Checked<'_>, out: &mut Out) {
             format!("`{v}` stops nothing: KServe looks for `true`."),
             "Write `\"true\"`, or remove the annotation.",
         ));
+    }
+}
+
+fn created_stopped(c: &Checked<'_>, out: &mut Out) {
+    if c.view.stop_wished() && c.target.live.is_none() {
+        out.push(said(
+            annotation(STOP),
+            "It would be created stopped: no pod starts.",
+            "Remove the annotation, if it is to serve.",
+        ));
+    }
+}
+
+/// Annotations that KServe reads; of others only those are noticed that look like one of these.
+const KNOWN: [&str; 12] = [
+    DEPLOYMENT_MODE,
+    STOP,
+    crate::isvc::AUTOSCALER_CLASS,
+    "serving.kserve.io/enable-prometheus-scraping",
+    "serving.kserve.io/enable-metric-aggregation",
+    "serving.kserve.io/enable-tag-routing",
+    "serving.kserve.io/gpu-resource-types",
+    "serving.kserve.io/metrics",
+    "serving.kserve.io/targetUtilizationPercentage",
+    VISIBILITY,
+    "prometheus.kserve.io/port",
+    "prometheus.kserve.io/path",
+];
+const VISIBILITY: &str = "networking.kserve.io/visibility";
+
+/// How many letters have to be changed, added or removed to make one text the other.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut before = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let changed = before + usize::from(x != y);
+            before = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(before + 1);
+        }
+    }
+    row[b.len()]
+}
+
+fn misspelt(c: &Checked<'_>, out: &mut Out) {
+    let plain = |k: &str| k.to_ascii_lowercase().replace(['-', '_'], "");
+    for key in c
+        .view
+        .at("/metadata/annotations")
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(k, _)| k)
+    {
+        if KNOWN.contains(&key.as_str()) || key.len() > 100 || !key.contains("kserve") {
+            continue;
+        }
+        if let Some(near) = KNOWN.iter().find(|k| distance(&plain(key), &plain(k)) <= 2) {
+            out.push(said(
+                annotation(key),
+                format!("KServe does not know `{key}` and ignores it; did you mean `{near}`?"),
+                format!("Write `{near}`."),
+            ));
+        }
+    }
+}
+
+fn visibility(c: &Checked<'_>, out: &mut Out) {
+    for map in ["annotations", "labels"] {
+        if let Some(v) = c.view.at(&format!("/metadata/{map}"))[VISIBILITY]
+            .as_str()
+            .filter(|v| *v != "cluster-local")
+        {
+            out.push(said(
+                format!("metadata.{map}.{VISIBILITY}"),
+                format!("`{v}` hides nothing: the service would be reachable from outside."),
+                "Write `cluster-local`, or remove it.",
+            ));
+        }
     }
 }
