@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    facts::FileListing,
+    format::FileListing,
     image_config::ImageConfig,
     manifest::{Manifest, media_types},
 };

@@ -9,6 +9,7 @@ mod card;
 mod config_json;
 mod events;
 mod facts;
+mod format;
 mod gguf;
 mod image_config;
 mod kind;
@@ -21,13 +22,13 @@ mod safetensors;
 mod scan;
 mod servability;
 mod signature;
+mod trivy;
 
 pub use card::{Card, CardMeta, MAX_CARD_BYTES};
 pub use config_json::{ConfigJson, Quantization};
 pub use events::{EventAction, MAX_EVENTS, MAX_EVENTS_BYTES, RegistryEvent, parse_events};
-pub use facts::{
-    DtypeTotal, FileEntry, FileListing, ModelFacts, ModelFormat, Sources, TensorSummary,
-};
+pub use facts::{DtypeTotal, ModelFacts, Sources, TensorSummary};
+pub use format::{FileEntry, FileListing, ModelFormat};
 pub use gguf::{GgufHeader, MAX_GGUF_HEADER_BYTES};
 pub use image_config::{ImageConfig, ServingHint};
 pub use kind::{ArtifactKind, detect};
@@ -42,8 +43,8 @@ pub use pickle::{
 };
 pub use safetensors::{MAX_SAFETENSORS_HEADER_BYTES, header_length, parse_header};
 pub use scan::{
-    Finding, MAX_REPORT_BYTES, STALE_AFTER_MICROS, ScanFact, ScanReport, ScanState, Severity,
-    SeveritySummary, parse_trivy,
+    Finding, STALE_AFTER_MICROS, ScanFact, ScanReport, ScanState, Severity, SeveritySummary,
 };
 pub use servability::{ArtifactAddress, Obstacle, Scheme, Servability, Way, WayOut, servability};
 pub use signature::{SignatureFact, TrustedKey, VerifiedBy};
+pub use trivy::{MAX_REPORT_BYTES, parse_trivy};

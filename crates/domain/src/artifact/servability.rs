@@ -24,7 +24,12 @@ pub struct ArtifactAddress {
 impl ArtifactAddress {
     /// The image reference: `host/repository@sha256:…`.
     pub fn reference(&self) -> String {
-        format!("{}/{}@{}", self.host, self.repository, self.digest)
+        format!(
+            "{}/{}@{}",
+            self.host.trim_end_matches('/'),
+            self.repository,
+            self.digest
+        )
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) struct Streamed {
     downloaded: Arc<AtomicU64>,
     /// The download is cut off before the layer's end.
     cut: bool,
-    /// What the registry did, when the stream breaks.
+    /// The layer is unpacked on the way.
     compressed: bool,
 }
 
@@ -117,6 +117,18 @@ impl Streamed {
             downloaded,
             cut: size > download,
             compressed: gzip,
+        }
+    }
+
+    /// A stream over bytes in memory.
+    #[cfg(test)]
+    pub(crate) fn of_bytes(bytes: &[u8], unpacked: u64) -> Self {
+        Self {
+            reader: Box::pin(std::io::Cursor::new(bytes.to_vec())),
+            unpacked_left: unpacked,
+            downloaded: Arc::default(),
+            cut: false,
+            compressed: false,
         }
     }
 

@@ -264,6 +264,92 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::layers::source::Streamed;
+
+    /// A header with a right checksum, and the body in whole blocks.
+    fn entry(name: &str, flag: u8, size: &str, body: &[u8]) -> Vec<u8> {
+        let mut header = [0u8; BLOCK];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..124 + size.len()].copy_from_slice(size.as_bytes());
+        header[156] = flag;
+        header[257..262].copy_from_slice(b"ustar");
+        header[148..156].copy_from_slice(b"        ");
+        let sum: u32 = header.iter().map(|b| u32::from(*b)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        let mut out = header.to_vec();
+        out.extend(body);
+        out.resize(out.len().div_ceil(BLOCK) * BLOCK, 0);
+        out
+    }
+
+    /// All entries of an archive, each with what its first four bytes are.
+    fn entries(bytes: &[u8]) -> Result<Vec<(Entry, Vec<u8>)>, Stop> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut source = Source::Stream(Streamed::of_bytes(bytes, 1 << 20));
+            let mut tar = Tar::new(&mut source);
+            let mut out = Vec::new();
+            while let Some(entry) = tar.next().await? {
+                let head = tar.read(4).await?;
+                out.push((entry, head));
+            }
+            Ok(out)
+        })
+    }
+
+    #[test]
+    fn long_names_of_both_kinds_are_read() {
+        let long = format!("models/{}", "x".repeat(200));
+        let pax = format!("217 path={long}\n");
+        assert_eq!(pax.len(), 217);
+        let archive = [
+            entry(
+                "./././@LongLink",
+                b'L',
+                "00000000320",
+                format!("{long}\0").as_bytes(),
+            ),
+            entry("short", b'0', "00000000003", b"abc"),
+            entry("pax", b'x', &format!("{:011o}", pax.len()), pax.as_bytes()),
+            entry("short", b'0', "00000000002", b"de"),
+            entry("models/link", b'2', "00000000000", b""),
+            entry("models/", b'5', "00000000000", b""),
+            entry("last", b'0', "00000000006", b"ghijkl"),
+            vec![0; 1024],
+        ]
+        .concat();
+        let found = entries(&archive).unwrap();
+        let seen: Vec<_> = found
+            .iter()
+            .map(|(e, head)| (e.path.as_str(), e.kind, head.as_slice()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (long.as_str(), EntryKind::File, &b"abc"[..]),
+                (long.as_str(), EntryKind::File, b"de"),
+                ("models/link", EntryKind::Other, b""),
+                ("models", EntryKind::Directory, b""),
+                ("last", EntryKind::File, b"ghij"),
+            ]
+        );
+    }
+
+    #[test]
+    fn lies_about_sizes_end_in_a_limit_or_an_end() {
+        assert!(matches!(
+            entries(&entry("a", b'0', "77777777777", b"x")),
+            Err(Stop::Limit | Stop::End)
+        ));
+        assert!(matches!(
+            entries(&entry("a", b'L', "77777777777", b"x")),
+            Err(Stop::Malformed(_))
+        ));
+        assert!(matches!(entries(&[1; BLOCK]), Err(Stop::Malformed(_))));
+        assert!(entries(&[0; 100]).unwrap().is_empty());
+    }
 
     #[test]
     fn names_that_climb_or_hide_are_refused() {
@@ -306,6 +392,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_bytes_behind_a_header_are_answered(flag in any::<u8>(), bytes in proptest::collection::vec(any::<u8>(), 0..1500)) {
+            let _ = entries(&[entry("a", flag, "00000000100", &[]), bytes].concat());
+        }
+
         #[test]
         fn any_pax_header_is_answered(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = pax(&bytes);
