@@ -16,8 +16,9 @@ use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::children::{self, Share, Workload};
+use super::children::{self, Workload};
 use super::isvc::{self, FINALIZER, OWNER_LABEL, meta};
+use super::routes::{self, Share};
 use super::select::{Catalogue, NoRuntime, Selected, select};
 use super::server::{MANAGER, Server, path};
 use super::settings::{CONFIG_MAP, NAMESPACE, Settings};
@@ -224,9 +225,20 @@ impl Round<'_> {
         Ok(Action::await_change())
     }
 
-    /// Applies a workload's objects; the inner error is the one that KServe
-    /// shows where KEDA is asked for and absent.
+    /// Applies a workload's objects; the inner error is what KServe shows as
+    /// `ReconcileFailed`: an object that the API server refuses, or KEDA being
+    /// asked for and absent.
     async fn make(&self, workload: &Workload) -> Result<Result<Value, String>, Error> {
+        match self.try_make(workload).await {
+            Err(error) => match error.refusal() {
+                Some(message) => Ok(Err(message.to_owned())),
+                None => Err(error),
+            },
+            made => made,
+        }
+    }
+
+    async fn try_make(&self, workload: &Workload) -> Result<Result<Value, String>, Error> {
         let (namespace, name) = (&self.namespace, &workload.name);
         let deployment = self
             .server
@@ -274,14 +286,14 @@ impl Round<'_> {
         if !settings.gateway_api {
             let ingress_path = path::ingress(namespace, name);
             if available {
-                let ingress = children::ingress(&self.isvc, stable, settings);
+                let ingress = routes::ingress(&self.isvc, stable, settings);
                 self.server.apply(&ingress_path, &ingress, MANAGER).await?;
             }
             let present = self.server.get(&ingress_path).await?.is_some();
             return Ok(Ingress::Ingress { present });
         }
         let mut seen = Vec::new();
-        for route in children::routes(&self.isvc, stable, ready, settings) {
+        for route in routes::routes(&self.isvc, stable, ready, settings) {
             let route_path = path::route(namespace, meta(&route, "name"));
             if available {
                 seen.push(self.server.apply(&route_path, &route, MANAGER).await?);
@@ -334,25 +346,12 @@ impl Round<'_> {
             .await
     }
 
+    /// Plays the kubelet for pods that are to crash.
     async fn crash(&self, workloads: &[String]) -> Result<(), Error> {
-        // Only what has been loaded crashes: so the recorded scenario has it.
-        if self.isvc["status"]["modelStatus"]["states"]["activeModelState"] != "Loaded" {
-            return Ok(());
-        }
-        let predictors = [self.isvc["spec"]["predictor"].clone()].into_iter().chain(
-            isvc::canaries(&self.isvc)
-                .iter()
-                .map(|entry| entry["predictor"].clone()),
-        );
-        for predictor in predictors {
-            let Some(message) = isvc::crash_message(&self.isvc, &predictor) else {
-                continue;
-            };
-            let name = isvc::predictor_name(&self.name, &predictor);
-            if workloads.contains(&name) {
-                let pods = self.pods(&name).await?;
-                crash::crash(self.server, &pods, message, &self.now).await?;
-            }
+        let active = &self.isvc["status"]["modelStatus"]["states"]["activeModelState"];
+        for name in workloads {
+            let pods = self.pods(name).await?;
+            crash::play(self.server, &pods, active == "Loaded", &self.now).await?;
         }
         Ok(())
     }

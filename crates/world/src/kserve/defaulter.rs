@@ -197,6 +197,9 @@ pub fn pod(pod: &Value) -> Result<Value, Refusal> {
     if pod["metadata"]["labels"].get(OWNER_LABEL).is_none() {
         return Ok(result);
     }
+    if super::crash::message(pod).is_some() {
+        result["metadata"]["labels"][super::crash::KUBELET_LABEL] = json!("manual");
+    }
     for key in [
         "serving.kserve.io/enable-metric-aggregation",
         "serving.kserve.io/enable-prometheus-scraping",

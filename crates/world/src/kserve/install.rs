@@ -4,8 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use kube::Client;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::server::{MANAGER, Server};
 use super::settings::{CONFIG_MAP, NAMESPACE, Settings, config_map};
@@ -13,6 +15,8 @@ use super::webhook::WebhookEndpoint;
 use super::{Error, runtimes, schema};
 
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+/// Annotation with the hash of what was installed.
+const CONTENT: &str = "world.gatehouse.dev/content";
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often a step is tried while the API server learns a new kind.
 const TRIES: u32 = 400;
@@ -33,11 +37,9 @@ pub async fn install(
         Some(folder) => completed(from_folder(folder)?),
         None => schema::definitions(),
     };
-    for definition in &definitions {
-        put_definition(&server, definition).await?;
-    }
     let namespace =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    try_join_all(definitions.iter().map(|one| put_definition(&server, one))).await?;
     apply(&server, "/api/v1/namespaces", &namespace).await?;
 
     let config_path = format!("/api/v1/namespaces/{NAMESPACE}/configmaps");
@@ -58,18 +60,11 @@ pub async fn install(
         let path = format!("/apis/admissionregistration.k8s.io/v1/{plural}");
         apply(&server, &path, &configuration).await?;
     }
-    for definition in &definitions {
-        established(&server, definition).await?;
-    }
+    try_join_all(definitions.iter().map(|one| established(&server, one))).await?;
     let serving = "/apis/serving.kserve.io/v1alpha1";
-    for runtime in runtimes::cluster_serving_runtimes() {
-        apply(
-            &server,
-            &format!("{serving}/clusterservingruntimes"),
-            &runtime,
-        )
-        .await?;
-    }
+    let collection = format!("{serving}/clusterservingruntimes");
+    let runtimes = runtimes::cluster_serving_runtimes();
+    try_join_all(runtimes.iter().map(|one| apply(&server, &collection, one))).await?;
     let storage = runtimes::storage_container();
     apply(
         &server,
@@ -126,12 +121,20 @@ async fn apply(server: &Server, collection: &str, object: &Value) -> Result<(), 
     )))
 }
 
+/// A definition that stands there with this very content is left alone: the
+/// larger ones cost the API server a second.
 async fn put_definition(server: &Server, definition: &Value) -> Result<(), Error> {
     let name = definition["metadata"]["name"].as_str().unwrap_or_default();
     let path = format!("{DEFINITIONS}/{name}");
+    let content = hex::encode(Sha256::digest(definition["spec"].to_string()));
+    let mut definition = definition.clone();
+    definition["metadata"]["annotations"][CONTENT] = json!(content);
     for _ in 0..TRIES {
         let result = match server.get(&path).await? {
-            None => server.create(DEFINITIONS, definition).await,
+            None => server.create(DEFINITIONS, &definition).await,
+            Some(current) if current["metadata"]["annotations"][CONTENT] == content => {
+                return Ok(());
+            }
             Some(current) => {
                 let mut next = definition.clone();
                 next["metadata"]["resourceVersion"] =

@@ -72,20 +72,6 @@ pub fn canaries(isvc: &Value) -> &[Value] {
     isvc["spec"]["canary"].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Messages with which the pods of this predictor are to crash.
-pub fn crash_message<'a>(isvc: &'a Value, predictor: &'a Value) -> Option<&'a str> {
-    let from_env = || {
-        predictor["model"]["env"]
-            .as_array()?
-            .iter()
-            .find(|entry| entry["name"] == CRASH_ENV)?["value"]
-            .as_str()
-    };
-    annotation(isvc, CRASH)
-        .or_else(from_env)
-        .filter(|message| !message.is_empty())
-}
-
 /// The host under which a name is reached from outside.
 pub fn host(name: &str, namespace: &str, settings: &Settings) -> String {
     format!("{name}-{namespace}.{}", settings.domain)

@@ -19,6 +19,8 @@ mod defaulter;
 mod gateway;
 mod install;
 mod isvc;
+mod pod_template;
+mod routes;
 mod runtimes;
 mod schema;
 mod select;

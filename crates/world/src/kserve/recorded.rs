@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::children::{self, Share};
+use super::children;
 use super::isvc::meta;
+use super::routes::{self, Share};
 use super::select::{Catalogue, Selected, select};
 use super::settings::{Settings, config_map};
 use super::status::{self, Ingress, Seen};
@@ -448,7 +449,7 @@ fn children_of_a_canary() {
         service: canary.name.clone(),
         percent: 20,
     };
-    let mut made = children::routes(&isvc, &stable.name, &[share], &settings);
+    let mut made = routes::routes(&isvc, &stable.name, &[share], &settings);
     for workload in [stable, canary] {
         made.extend([workload.deployment, workload.service]);
         made.extend(workload.autoscaler);
@@ -542,7 +543,7 @@ fn canary_lifecycle() {
                 percent: entry["trafficPercent"].as_i64().unwrap_or(0),
             })
             .collect();
-        for route in children::routes(&driven.isvc, &workload.name, &ready, &settings) {
+        for route in routes::routes(&driven.isvc, &workload.name, &ready, &settings) {
             let made: Vec<(String, i64)> = route["spec"]["rules"][0]["backendRefs"]
                 .as_array()
                 .expect("backends")

@@ -27,6 +27,14 @@ impl Error {
         self.code == Some(CONFLICT)
     }
 
+    /// The API server's own words, where it refused the content.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        match self.code {
+            Some(400 | 403 | 422) => self.message.split_once(": ").map(|(_, words)| words),
+            _ => None,
+        }
+    }
+
     /// The object or its kind is not there.
     pub(super) fn is_not_found(&self) -> bool {
         self.code == Some(NOT_FOUND)

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::definition::{Kind, Version, address, conditions, definition as frame};
 use super::dsl::*;
-use super::pod;
+use super::{container, pod};
 
 /// The frameworks that a predictor can name directly; the defaulter turns
 /// each into `model`.
@@ -264,7 +264,7 @@ fn framework() -> Schema {
         &["enabled"],
     );
     merged(&[
-        pod::container_fields(),
+        container::container_fields(),
         object(&[
             ("confidential", confidential),
             ("protocolVersion", string()),

@@ -2,6 +2,7 @@
 //! that KServe 0.20 declares on the way to a served model is declared here
 //! too, so that the API server refuses the unknown ones as it would there.
 
+mod container;
 mod definition;
 mod dsl;
 mod inference_service;

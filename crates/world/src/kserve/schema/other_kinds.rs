@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::definition::{Kind, Version, address, conditions, definition};
 use super::dsl::*;
-use super::pod;
+use super::{container, pod};
 
 const READY: (&str, &str, &str) = (
     "Ready",
@@ -20,7 +20,7 @@ pub fn cluster_storage_container() -> Value {
     let format = object(&[("prefix", string()), ("regex", string())]);
     let spec = required(
         object(&[
-            ("container", pod::container()),
+            ("container", container::container()),
             ("supportedUriFormats", list(format)),
             (
                 "workloadType",
@@ -137,7 +137,7 @@ pub fn inference_graph() -> Value {
             ("nodeName", string()),
             ("nodeSelector", map_of(string())),
             ("nodes", map_of(router)),
-            ("resources", pod::resources()),
+            ("resources", container::resources()),
             (
                 "routerTimeouts",
                 object(&[

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::definition::{Kind, Version, definition};
 use super::dsl::*;
-use super::pod;
+use super::{container, pod};
 
 const COLUMNS: [(&str, &str, &str); 4] = [
     ("Disabled", "boolean", ".spec.disabled"),
@@ -47,7 +47,7 @@ fn pod_part() -> Schema {
     object(&[
         ("affinity", pod::affinity()),
         ("annotations", map_of(string())),
-        ("containers", list(pod::container())),
+        ("containers", list(container::container())),
         ("hostIPC", boolean()),
         ("imagePullSecrets", list(pod::pull_secret())),
         ("labels", map_of(string())),
@@ -70,7 +70,7 @@ fn spec() -> Schema {
         &["name"],
     );
     let adapter = object(&[
-        ("env", list(pod::env_var())),
+        ("env", list(container::env_var())),
         ("memBufferBytes", integer()),
         ("modelLoadingTimeoutMillis", integer()),
         ("runtimeManagementPort", integer()),
