@@ -306,9 +306,9 @@ fn context(input: &SizingInput, assumptions: &mut Vec<String>) -> (u64, u64) {
     match input.context_len {
         Some(n) => {
             assumptions.push(format!(
-                "Each request fills a quarter (lower end) to all (upper end) of {n} tokens."
+                "Each request may fill all of {n} tokens; vLLM does not start where not even one does."
             ));
-            (n.div_ceil(4), n)
+            (n, n)
         }
         None => {
             assumptions.push(

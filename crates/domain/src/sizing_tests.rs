@@ -41,8 +41,8 @@ fn llama_3_8b() {
     // 2 · 8 heads · 128 · 2 bytes · 32 layers = 128 KiB a token.
     assert_eq!(e.kv_bytes_per_token, Some(131_072));
     assert_eq!(e.weight_bytes, 16_060_522_496);
-    // Weights, a quarter of the context once, half a GiB; weights, eight whole contexts, two GiB.
-    assert_eq!(e.low_bytes, 16_060_522_496 + 2048 * 131_072 + (1 << 29));
+    // Weights, one whole context, half a GiB; weights, eight whole contexts, two GiB.
+    assert_eq!(e.low_bytes, 16_060_522_496 + 8192 * 131_072 + (1 << 29));
     assert_eq!(
         e.high_bytes,
         16_060_522_496 + 8 * 8192 * 131_072 + (1 << 31)

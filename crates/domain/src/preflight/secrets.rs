@@ -93,42 +93,43 @@ fn entries<'a>(c: &Checked<'a>) -> Vec<(String, &'a Value)> {
     .collect()
 }
 
-/// Does a variable of this name hold a secret? `MAX_TOKENS` and `TOKENIZER_PATH` do not.
+/// What a name that speaks of a secret may end with when it does not hold one: `SECRET_NAME`.
+const ABOUT: [&str; 18] = [
+    "PATH", "FILE", "DIR", "NAME", "URL", "ID", "ENABLED", "TTL", "LIMIT", "COUNT", "LENGTH",
+    "SIZE", "BUDGET", "TYPE", "REF", "WINDOW", "RATE", "IDS",
+];
+/// Tokens of a language model's vocabulary, which are no secrets: `EOS_TOKEN`.
+const VOCABULARY: [&str; 16] = [
+    "EOS", "BOS", "PAD", "UNK", "SEP", "CLS", "MASK", "STOP", "START", "END", "SPECIAL", "IMAGE",
+    "AUDIO", "VIDEO", "MAX", "MIN",
+];
+
+/// Does a variable of this name hold a secret? `MAX_TOKENS`, `TOKENIZER` and `EOS_TOKEN` do not.
 pub(crate) fn secret_name(name: &str) -> bool {
     let upper = name.to_ascii_uppercase().replace(['-', '.'], "_");
     let words: Vec<&str> = upper.split('_').collect();
-    let has = |w: &str| words.contains(&w);
-    let innocent = words.last().is_some_and(|w| {
-        matches!(
-            *w,
-            "PATH"
-                | "FILE"
-                | "DIR"
-                | "NAME"
-                | "URL"
-                | "ID"
-                | "ENABLED"
-                | "TTL"
-                | "LIMIT"
-                | "COUNT"
-                | "LENGTH"
-                | "SIZE"
-        )
-    });
-    !innocent
-        && (has("PASSWORD")
-            || has("PASSWD")
-            || has("PASSPHRASE")
-            || has("SECRET")
-            || has("TOKEN")
-            || has("CREDENTIAL")
-            || has("CREDENTIALS")
-            || has("APIKEY")
-            || upper.ends_with("API_KEY")
-            || upper.ends_with("ACCESS_KEY")
-            || upper.ends_with("PRIVATE_KEY")
-            || upper.ends_with("SECRET_KEY")
-            || upper.ends_with("AUTH_KEY"))
+    let has = |all: &[&str]| words.iter().any(|w| all.contains(w));
+    if words.last().is_some_and(|w| ABOUT.contains(w)) {
+        return false;
+    }
+    has(&[
+        "PASSWORD",
+        "PASSWD",
+        "PASSPHRASE",
+        "SECRET",
+        "CREDENTIAL",
+        "CREDENTIALS",
+        "APIKEY",
+    ]) || (has(&["TOKEN"]) && !has(&VOCABULARY))
+        || [
+            "API_KEY",
+            "ACCESS_KEY",
+            "PRIVATE_KEY",
+            "SECRET_KEY",
+            "AUTH_KEY",
+        ]
+        .iter()
+        .any(|end| upper.ends_with(end))
 }
 
 /// Does this text look like a secret by itself? Prefixes that providers give their tokens, keys, and

@@ -152,6 +152,9 @@ fn secrets_are_told_from_settings() {
         "KEY",
         "HF_TOKEN_PATH",
         "MONKEY",
+        "EOS_TOKEN",
+        "pad-token",
+        "EOS_TOKEN_ID",
     ] {
         assert!(!secrets::secret_name(name), "{name}");
     }
