@@ -1,0 +1,198 @@
+//! The audit log: appending, in order and in somebody else's transaction, and reading.
+
+use crate::{
+    Db,
+    arg::args,
+    conn::Conn,
+    row::{Row, word},
+    sql::{Sql, page_limit, rows},
+};
+use async_trait::async_trait;
+use audit::{NewRecord, PersonKey, Phase, Record, Seal};
+use domain::{
+    Error, Micros, Result,
+    ids::{Digest, PersonId},
+    page::{self, Page},
+};
+use services::ports::{AuditFilter, AuditStore};
+
+const COLUMNS: &str = "r.bytes AS bytes, r.hash AS hash, r.person AS person, k.wrapped AS wrapped";
+
+impl Db {
+    /// Appends records in this transaction, as its last step: from here to the commit the log's head
+    /// is locked, which makes the order of positions the order of commits.
+    pub(crate) async fn append(&self, tx: &mut Conn, records: &[NewRecord]) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut keys = Vec::with_capacity(records.len());
+        for record in records {
+            keys.push(match &record.actor {
+                Some(actor) => Some(self.person_key(tx, actor.person).await?),
+                None => None,
+            });
+        }
+        let count = rows(records.len());
+        let head = tx.one("UPDATE audit_head SET seq = seq + $1 WHERE id = 1 RETURNING seq", args![count]).await?;
+        let mut seq = head.ok_or_else(|| Error::internal("the audit log has no head"))?.int("seq")? - count;
+        for (record, key) in records.iter().zip(&keys) {
+            seq += 1;
+            self.append_one(tx, seq, record, key.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    async fn append_one(&self, tx: &mut Conn, seq: i64, record: &NewRecord, key: Option<&PersonKey>) -> Result<()> {
+        let mut nonce = [0u8; 24];
+        self.entropy.fill(&mut nonce);
+        let seal = key.map(|key| Seal { keyring: &self.keyring, key, nonce });
+        let bytes = audit::encode(seq, record, seal.as_ref())?;
+        tx.exec(
+            "INSERT INTO audit_records (seq, id, hash, bytes, at, phase, intent, action, person, object, unit, environment, change_id, outcome, retention)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+            args![
+                seq,
+                record.id,
+                Digest::of(&bytes),
+                bytes,
+                record.at,
+                record.phase.name(),
+                record.intent,
+                &record.action,
+                record.actor.as_ref().map(|a| self.keyring.pseudonym(a.person)),
+                &record.object,
+                &record.unit,
+                &record.environment,
+                record.change,
+                record.outcome.map(|o| o.name()),
+                record.retention.name()
+            ],
+        )
+        .await?;
+        match (record.phase, record.intent) {
+            (Phase::Intent, _) => {
+                let sql = "INSERT INTO audit_open (intent, seq, at) VALUES ($1, $2, $3)";
+                tx.exec(sql, args![record.id, seq, record.at]).await?;
+            }
+            (Phase::Outcome, Some(intent)) => {
+                tx.exec("DELETE FROM audit_open WHERE intent = $1", args![intent]).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The key of a person's records, made when it is first needed.
+    async fn person_key(&self, tx: &mut Conn, person: PersonId) -> Result<PersonKey> {
+        const FIND: &str = "SELECT wrapped FROM person_keys WHERE pseudonym = $1";
+        let pseudonym = self.keyring.pseudonym(person);
+        let mut row = tx.one(FIND, args![&pseudonym]).await?;
+        if row.is_none() {
+            let (mut key, mut nonce) = ([0u8; 32], [0u8; 24]);
+            self.entropy.fill(&mut key);
+            self.entropy.fill(&mut nonce);
+            let wrapped = self.keyring.wrap(&pseudonym, &PersonKey::new(key), &nonce)?;
+            let sql = "INSERT INTO person_keys (pseudonym, wrapped) VALUES ($1, $2) ON CONFLICT (pseudonym) DO NOTHING";
+            tx.exec(sql, args![&pseudonym, wrapped]).await?;
+            // Somebody else's key, if they were faster.
+            row = tx.one(FIND, args![&pseudonym]).await?;
+        }
+        match row.map(|r| r.opt_bytes("wrapped")).transpose()?.flatten() {
+            Some(wrapped) => self.keyring.unwrap(&pseudonym, &wrapped),
+            None => Err(Error::forbidden("this person's data was erased; nothing more can be done in their name")),
+        }
+    }
+
+    /// A record as it stands, checked against its hash.
+    fn record(&self, row: &Row) -> Result<Record> {
+        let bytes = row.bytes("bytes")?;
+        let key = match (row.opt_text("person")?, row.opt_bytes("wrapped")?) {
+            (Some(pseudonym), Some(wrapped)) => Some(self.keyring.unwrap(&pseudonym, &wrapped)?),
+            _ => None,
+        };
+        let record = audit::decode(&bytes, key.as_ref())?;
+        if record.hash != row.id::<Digest>("hash")? {
+            return Err(Error::internal(format!("audit record {} was changed after it was written", record.seq)));
+        }
+        Ok(record)
+    }
+
+    fn audit_query(&self, filter: &AuditFilter) -> Result<Sql> {
+        let mut q = Sql::new("SELECT ");
+        q.push(COLUMNS).push(" FROM audit_records r LEFT JOIN person_keys k ON k.pseudonym = r.person WHERE 1 = 1");
+        if let Some(person) = filter.person {
+            q.push(" AND r.person = ").arg(self.keyring.pseudonym(person));
+        }
+        if let Some(action) = &filter.action {
+            match action.strip_suffix('.') {
+                // `/` is the character after `.`: a range that an index serves.
+                Some(prefix) => q.push(" AND r.action >= ").arg(action).push(" AND r.action < ").arg(format!("{prefix}/")),
+                None => q.push(" AND r.action = ").arg(action),
+            };
+        }
+        if let Some(object) = &filter.object {
+            q.push(" AND r.object = ").arg(object);
+        }
+        if let Some(change) = filter.change {
+            q.push(" AND r.change_id = ").arg(change);
+        }
+        if let Some(outcome) = filter.outcome {
+            q.push(" AND r.outcome = ").arg(word(&outcome)?);
+        }
+        if let Some(from) = filter.from {
+            q.push(" AND r.at >= ").arg(from);
+        }
+        if let Some(until) = filter.until {
+            q.push(" AND r.at < ").arg(until);
+        }
+        if !filter.units.iter().any(|u| u == "*") {
+            q.push(" AND (").unit_in("r.unit", &filter.units);
+            if let Some(own) = filter.own {
+                q.push(" OR r.person = ").arg(self.keyring.pseudonym(own));
+            }
+            q.push(")");
+        }
+        Ok(q)
+    }
+}
+
+#[async_trait]
+impl AuditStore for Db {
+    async fn audit_append(&self, records: &[NewRecord]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        self.append(&mut tx, records).await?;
+        tx.commit().await
+    }
+
+    async fn audit_list(&self, filter: &AuditFilter, after: Option<&str>, limit: usize) -> Result<Page<Record>> {
+        let limit = page_limit(limit);
+        let mut q = self.audit_query(filter)?;
+        if let Some(after) = after {
+            q.push(" AND r.seq < ").arg(page::decode::<i64>(after)?);
+        }
+        q.push(" ORDER BY r.seq DESC").limit(limit);
+        let found = self.read().await?.all(q.text, q.args).await?;
+        let records = found.iter().map(|row| self.record(row)).collect::<Result<Vec<_>>>()?;
+        Ok(Page::cut(records, limit, |r| r.seq))
+    }
+
+    async fn audit_get(&self, seq: i64) -> Result<Option<Record>> {
+        let sql = format!("SELECT {COLUMNS} FROM audit_records r LEFT JOIN person_keys k ON k.pseudonym = r.person WHERE r.seq = $1");
+        let row = self.read().await?.one(sql, args![seq]).await?;
+        row.map(|row| self.record(&row)).transpose()
+    }
+
+    async fn audit_bytes(&self, seq: i64) -> Result<Option<Vec<u8>>> {
+        let row = self.read().await?.one("SELECT bytes FROM audit_records WHERE seq = $1", args![seq]).await?;
+        row.map(|row| row.bytes("bytes")).transpose()
+    }
+
+    async fn audit_open_intents(&self, before: Micros, limit: usize) -> Result<Vec<Record>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM audit_open o JOIN audit_records r ON r.seq = o.seq LEFT JOIN person_keys k ON k.pseudonym = r.person
+             WHERE o.at < $1 ORDER BY o.at, o.seq LIMIT $2"
+        );
+        let found = self.read().await?.all(sql, args![before, rows(limit)]).await?;
+        found.iter().map(|row| self.record(row)).collect()
+    }
+}

@@ -1,0 +1,194 @@
+//! People, their accounts, and what their groups were when.
+
+use crate::{Db, arg::args, conn::Conn, row::{Row, json, word}, sql::Sql};
+use async_trait::async_trait;
+use domain::{Error, Micros, Result, ids::*, person::*};
+use services::ports::{NewRecord, PeopleStore, SignIn};
+use std::collections::BTreeMap;
+
+const ACCOUNT: &str = "SELECT id, person_id, issuer, subject, username, name, email FROM accounts";
+
+fn account(row: &Row) -> Result<Account> {
+    Ok(Account {
+        id: row.id("id")?,
+        person: row.id("person_id")?,
+        issuer: row.text("issuer")?,
+        subject: row.text("subject")?,
+        username: row.text("username")?,
+        name: row.text("name")?,
+        email: row.opt_text("email")?,
+    })
+}
+
+fn snapshot(row: &Row) -> Result<GroupSnapshot> {
+    Ok(GroupSnapshot { groups: row.json("groups_json")?, source: row.word("source")?, taken_at: row.at("taken_at")? })
+}
+
+async fn newest_groups(c: &mut Conn, account: AccountId) -> Result<Option<(Micros, GroupSnapshot)>> {
+    let sql = "SELECT first_taken_at, taken_at, source, groups_json FROM group_snapshots WHERE account_id = $1
+               ORDER BY taken_at DESC, first_taken_at DESC LIMIT 1";
+    let row = c.one(sql, args![account]).await?;
+    row.map(|r| Ok((r.at("first_taken_at")?, snapshot(&r)?))).transpose()
+}
+
+/// The same groups from the same source only become younger; anything else is a snapshot of its own.
+async fn put_groups(tx: &mut Conn, account: AccountId, new: &GroupSnapshot) -> Result<()> {
+    let mut sorted = new.groups.clone();
+    sorted.sort();
+    sorted.dedup();
+    if let Some((first, last)) = newest_groups(tx, account).await? {
+        if new.taken_at < last.taken_at {
+            return Ok(());
+        }
+        if last.groups == sorted && last.source == new.source {
+            let sql = "UPDATE group_snapshots SET taken_at = $3 WHERE account_id = $1 AND first_taken_at = $2";
+            tx.exec(sql, args![account, first, new.taken_at]).await?;
+            return Ok(());
+        }
+    }
+    tx.exec(
+        "INSERT INTO group_snapshots (account_id, first_taken_at, taken_at, source, groups_json) VALUES ($1, $2, $2, $3, $4)
+         ON CONFLICT (account_id, first_taken_at) DO UPDATE SET taken_at = excluded.taken_at, source = excluded.source, groups_json = excluded.groups_json",
+        args![account, new.taken_at, word(&new.source)?, json(&sorted)?],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The person whose claim has this value.
+async fn person_by_key(tx: &mut Conn, issuer: &str, key: &str) -> Result<Option<PersonId>> {
+    let sql = "SELECT id FROM persons WHERE key_issuer = $1 AND key_value = $2";
+    tx.one(sql, args![issuer, key]).await?.map(|r| r.id("id")).transpose()
+}
+
+/// Two persons are one: everything of `from` becomes `into`'s, so that four eyes see one person
+/// where there is one. The log keeps what it said.
+async fn merge(tx: &mut Conn, from: PersonId, into: PersonId) -> Result<()> {
+    // A say on the same revision by both was one person's all along: the later one is void.
+    tx.exec(
+        "UPDATE decisions SET voided_at = decided_at WHERE person = $1 AND undone_at IS NULL AND voided_at IS NULL
+         AND revision_id IN (SELECT revision_id FROM decisions WHERE person = $2 AND undone_at IS NULL AND voided_at IS NULL)",
+        args![from, into],
+    )
+    .await?;
+    tx.exec("DELETE FROM presence WHERE person = $1", args![from]).await?;
+    for sql in [
+        "UPDATE accounts SET person_id = $2 WHERE person_id = $1",
+        "UPDATE changes SET requester = $2 WHERE requester = $1",
+        "UPDATE revisions SET author = $2 WHERE author = $1",
+        "UPDATE decisions SET person = $2 WHERE person = $1",
+        "UPDATE decisions SET acting_for = $2 WHERE acting_for = $1",
+        "UPDATE drafts SET owner = $2 WHERE owner = $1",
+        "UPDATE persons SET merged_into = $2, key_issuer = NULL, key_value = NULL WHERE id = $1",
+    ] {
+        tx.exec(sql, args![from, into]).await?;
+    }
+    Ok(())
+}
+
+/// The person of an account that is known, after what the provider says now. A claim that names
+/// another known person makes the two one; it never splits anybody in two, because a person with
+/// two identities could approve their own changes.
+async fn known_person(tx: &mut Conn, account: &Account, s: &SignIn) -> Result<PersonId> {
+    let Some(key) = &s.person_key else { return Ok(account.person) };
+    match person_by_key(tx, &s.issuer, key).await? {
+        Some(other) if other != account.person => {
+            merge(tx, account.person, other).await?;
+            Ok(other)
+        }
+        Some(same) => Ok(same),
+        None => {
+            // A new claim for somebody without one is theirs. For somebody who has another one it is a
+            // correction when this is their only account; otherwise which account is right is not ours to say.
+            tx.exec(
+                "UPDATE persons SET key_issuer = $2, key_value = $3 WHERE id = $1
+                 AND (key_value IS NULL OR (SELECT count(*) FROM accounts WHERE person_id = $1) = 1)",
+                args![account.person, &s.issuer, key],
+            )
+            .await?;
+            Ok(account.person)
+        }
+    }
+}
+
+async fn new_person(tx: &mut Conn, s: &SignIn, id: PersonId) -> Result<PersonId> {
+    tx.exec(
+        "INSERT INTO persons (id, name, key_issuer, key_value, created_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (key_issuer, key_value) DO NOTHING",
+        args![id, &s.name, s.person_key.as_ref().map(|_| s.issuer.as_str()), s.person_key.as_deref(), s.at],
+    )
+    .await?;
+    match &s.person_key {
+        Some(key) => person_by_key(tx, &s.issuer, key).await?.ok_or_else(|| Error::internal("a person vanished while signing in")),
+        None => Ok(id),
+    }
+}
+
+#[async_trait]
+impl PeopleStore for Db {
+    async fn sign_in(&self, s: &SignIn, new_person_id: PersonId, new_account: AccountId) -> Result<(Person, Account)> {
+        let mut tx = self.begin().await?;
+        let find = format!("{ACCOUNT} WHERE issuer = $1 AND subject = $2");
+        let known = tx.one(find.clone(), args![&s.issuer, &s.subject]).await?;
+        let person = match known {
+            Some(row) => known_person(&mut tx, &account(&row)?, s).await?,
+            None => new_person(&mut tx, s, new_person_id).await?,
+        };
+        tx.exec(
+            "INSERT INTO accounts (id, person_id, issuer, subject, username, name, email, created_at, signed_in_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+             ON CONFLICT (issuer, subject) DO UPDATE SET username = excluded.username, name = excluded.name, email = excluded.email,
+                 signed_in_at = excluded.signed_in_at",
+            args![new_account, person, &s.issuer, &s.subject, &s.username, &s.name, s.email.as_deref(), s.at],
+        )
+        .await?;
+        let row = tx.one(find, args![&s.issuer, &s.subject]).await?;
+        let account = account(&row.ok_or_else(|| Error::internal("an account vanished while signing in"))?)?;
+        tx.exec("UPDATE persons SET name = $2 WHERE id = $1", args![account.person, &s.name]).await?;
+        let groups = GroupSnapshot { groups: s.groups.clone(), source: GroupSource::SignIn, taken_at: s.at };
+        put_groups(&mut tx, account.id, &groups).await?;
+        tx.commit().await?;
+        Ok((Person { id: account.person, name: s.name.clone() }, account))
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        let row = self.read().await?.one(format!("{ACCOUNT} WHERE id = $1"), args![id]).await?;
+        row.map(|r| account(&r)).transpose()
+    }
+
+    async fn account_by_subject(&self, issuer: &str, subject: &str) -> Result<Option<Account>> {
+        let sql = format!("{ACCOUNT} WHERE issuer = $1 AND subject = $2");
+        let row = self.read().await?.one(sql, args![issuer, subject]).await?;
+        row.map(|r| account(&r)).transpose()
+    }
+
+    async fn person(&self, id: PersonId) -> Result<Option<Person>> {
+        let row = self.read().await?.one("SELECT name FROM persons WHERE id = $1", args![id]).await?;
+        row.map(|r| Ok(Person { id, name: r.text("name")? })).transpose()
+    }
+
+    async fn person_names(&self, ids: &[PersonId]) -> Result<BTreeMap<PersonId, String>> {
+        let mut names = BTreeMap::new();
+        let mut c = self.read().await?;
+        // SQLite takes 32766 values in a query; this stays far below.
+        for some in ids.chunks(500) {
+            let mut q = Sql::new("SELECT id, name FROM persons WHERE id IN ");
+            q.list(some.iter().copied());
+            for row in c.all(q.text, q.args).await? {
+                names.insert(row.id("id")?, row.text("name")?);
+            }
+        }
+        Ok(names)
+    }
+
+    async fn groups(&self, account: AccountId) -> Result<Option<GroupSnapshot>> {
+        Ok(newest_groups(&mut self.read().await?, account).await?.map(|(_, snapshot)| snapshot))
+    }
+
+    async fn record_groups(&self, account: AccountId, snapshot: &GroupSnapshot, audit: &[NewRecord]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        put_groups(&mut tx, account, snapshot).await?;
+        self.append(&mut tx, audit).await?;
+        tx.commit().await
+    }
+}
