@@ -35,8 +35,8 @@ fn kind(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 
-/// A namespace of one test; it is taken away first, so that a test can be
-/// repeated, and left behind, so that a failure can be looked at.
+/// A namespace of one test. It goes with the test; after a failure it stays,
+/// so that one can look at it.
 struct Room {
     client: Client,
     namespace: String,
@@ -45,33 +45,27 @@ struct Room {
 impl Room {
     async fn new(cluster: &str, name: &str) -> Self {
         let client = admin(cluster).await;
-        let namespace = format!("contract-{name}");
-        let namespaces = Api::<DynamicObject>::all_with(
-            client.clone(),
-            &kind("", "v1", "Namespace", "namespaces"),
-        );
-        let mut room = Self {
-            client,
-            namespace: namespace.clone(),
-        };
-        if let Some(old) = namespaces.get_opt(&namespace).await.expect("an answer") {
-            let _ = namespaces
-                .delete(&namespace, &DeleteParams::default())
-                .await;
-            let uid = old.uid();
-            gone(&namespaces, &namespace, uid).await;
-        }
-        let object =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-        namespaces
+        let object = json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"generateName": format!("contract-{name}-")},
+        });
+        let created = namespaces(&client)
             .create(
                 &PostParams::default(),
                 &serde_json::from_value(object).expect("an object"),
             )
             .await
             .expect("a namespace");
-        room.namespace = namespace;
-        room
+        let namespace = created.name_any();
+        Self { client, namespace }
+    }
+
+    async fn end(self) {
+        namespaces(&self.client)
+            .delete(&self.namespace, &DeleteParams::default())
+            .await
+            .expect("the namespace goes");
     }
 
     fn api(&self, resource: &ApiResource) -> Api<DynamicObject> {
@@ -190,6 +184,10 @@ impl Room {
             panic!("{:?} instead of {wanted:?}", read().await);
         }
     }
+}
+
+fn namespaces(client: &Client) -> Api<DynamicObject> {
+    Api::all_with(client.clone(), &kind("", "v1", "Namespace", "namespaces"))
 }
 
 async fn gone(api: &Api<DynamicObject>, name: &str, uid: Option<String>) {
@@ -428,6 +426,7 @@ async fn ready_update_stop_start_delete() {
         .expect("deleted");
     gone(&services, "llama", uid).await;
     room.names_become(&deployments(), &[]).await;
+    room.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -516,6 +515,7 @@ async fn the_whole_life_of_a_canary() {
     room.weights("llama", &[("llama-v2-predictor", 1)]).await;
     room.names_become(&deployments(), &["llama-v2-predictor"])
         .await;
+    room.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -621,6 +621,7 @@ async fn services_that_do_not_come_up() {
         "MinimumReplicasUnavailable"
     );
     assert_eq!(condition(&object, "IngressReady")["status"], "True");
+    room.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -630,6 +631,7 @@ async fn without_the_gateway_api_a_canary_gets_no_traffic() {
     room.until("llama", loaded).await;
     let ingresses = kind("networking.k8s.io", "v1", "Ingress", "ingresses");
     assert_eq!(room.names(&ingresses).await, ["llama"]);
+    room.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -752,4 +754,5 @@ async fn what_the_api_server_and_the_webhooks_refuse() {
         stored["metadata"]["annotations"]["serving.kserve.io/deploymentMode"],
         "Standard"
     );
+    room.end().await;
 }
