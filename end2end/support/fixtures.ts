@@ -1,5 +1,5 @@
 // The test of every spec: people who sign in, counted steps, checks of pages.
-import { test as base, type Page } from "@playwright/test";
+import { test as base, type BrowserContext, type Page } from "@playwright/test";
 import { expectAccessible, expectFits, picture, watchErrors } from "./page-checks.ts";
 import { Steps } from "./steps.ts";
 import { account, world } from "./world.ts";
@@ -16,9 +16,9 @@ export interface Options {
 interface Fixtures {
   /** Whether this project runs with JavaScript. */
   javascript: boolean;
-  /** A page of its own (a browser of its own) where this account is signed in. */
+  /** A page in a browser of its own where this account is signed in, at `path`. */
   as: (login: string, path?: string) => Promise<Page>;
-  /** Signs an account in at the provider, in the given page; ends at `path`. */
+  /** Opens `path` in the given page and signs the account in at the provider if nobody is signed in there. */
   signIn: (page: Page, login: string, path?: string) => Promise<void>;
   /** Counts clicks and fields. */
   steps: Steps;
@@ -59,12 +59,14 @@ export const test = base.extend<Options & Fixtures>({
   as: async ({ browser, signIn, errors }, use) => {
     const open: Page[] = [];
     await use(async (login, path) => {
-      // It takes the project's settings by itself.
-      const context = await browser.newContext();
+      // It takes the project's settings by itself. A session is used again: signing in is limited
+      // for each address, and all of these come from one.
+      const context = await browser.newContext({ storageState: sessions.get(login) });
       const page = await context.newPage();
       open.push(page);
       watchErrors(page, errors);
       await signIn(page, login, path);
+      sessions.set(login, await context.storageState());
       return page;
     });
     for (const page of open) await page.context().close();
@@ -76,14 +78,17 @@ export const test = base.extend<Options & Fixtures>({
   picture: async ({}, use, info) => use((page, name) => picture(page, name, info)),
 });
 
+/** Cookies of those who signed in before, by login name. */
+const sessions = new Map<string, Awaited<ReturnType<BrowserContext["storageState"]>>>();
+
 async function signIn(page: Page, login: string, path: string, console: string) {
   account(login);
   const { issuer } = world().provider;
-  const atProvider = () => page.url().startsWith(issuer);
   await page.goto(path);
-  if (!atProvider()) {
-    const name = /^(sign|log) in/i;
-    await page.getByRole("link", { name }).or(page.getByRole("button", { name })).first().click();
+  const at = new URL(page.url());
+  if (at.href.startsWith(console) && at.pathname !== "/signin") return;
+  if (!at.href.startsWith(issuer)) {
+    await page.getByRole("link", { name: "Sign in", exact: true }).click();
     await page.waitForURL((url) => url.href.startsWith(issuer));
   }
   await page.getByRole("button", { name: `Sign in as ${login}`, exact: true }).click();
