@@ -625,6 +625,45 @@ async fn services_that_do_not_come_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollout_that_crashes_leaves_the_old_version_serving() {
+    let room = Room::new("onprem-1", "rollout").await;
+    let mut object = isvc("llama");
+    room.apply(&object).await.expect("accepted");
+    room.until("llama", loaded).await;
+    let before = room.names(&pods()).await;
+    object["spec"]["predictor"]["model"]["env"] =
+        json!([{"name": "WORLD_GATEHOUSE_CRASH", "value": "boom"}]);
+    room.apply(&object).await.expect("accepted");
+    let rolling = room
+        .until("llama", |isvc| {
+            isvc["status"]["observedGeneration"] == 2
+                && isvc["status"]["modelStatus"]["copies"]["totalCopies"] == 2
+                && condition(isvc, "PredictorReady")["reason"] == "MinimumReplicasAvailable"
+        })
+        .await;
+    assert_eq!(condition(&rolling, "Ready")["status"], "True");
+    let crashing = |pod: &DynamicObject| {
+        pod.data["status"]["containerStatuses"][0]["state"]["waiting"]["reason"]
+            == "CrashLoopBackOff"
+    };
+    let api = room.api(&pods());
+    let mut events = Box::pin(watcher(api.clone(), watcher::Config::default()));
+    let crashed = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let list = api.list(&ListParams::default()).await.expect("pods");
+            if list.iter().any(crashing) {
+                return list;
+            }
+            events.next().await;
+        }
+    });
+    let list = crashed.await.expect("the new pod crashes");
+    let old = list.iter().find(|pod| before.contains(&pod.name_any()));
+    assert!(old.is_some_and(|pod| !crashing(pod)), "the old pod goes on");
+    room.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_gateway_api_a_canary_gets_no_traffic() {
     let room = Room::new("cloud-1", "ingress").await;
     room.apply(&isvc("llama")).await.expect("accepted");

@@ -39,7 +39,8 @@ pub async fn install(
     };
     let namespace =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
-    try_join_all(definitions.iter().map(|one| put_definition(&server, one))).await?;
+    let put = definitions.iter().map(|one| put_definition(&server, one));
+    let changed: Vec<bool> = try_join_all(put).await?;
     apply(&server, "/api/v1/namespaces", &namespace).await?;
 
     let config_path = format!("/api/v1/namespaces/{NAMESPACE}/configmaps");
@@ -60,7 +61,8 @@ pub async fn install(
         let path = format!("/apis/admissionregistration.k8s.io/v1/{plural}");
         apply(&server, &path, &configuration).await?;
     }
-    try_join_all(definitions.iter().map(|one| established(&server, one))).await?;
+    let new = definitions.iter().zip(changed).filter(|(_, new)| *new);
+    try_join_all(new.map(|(one, _)| established(&server, one))).await?;
     let serving = "/apis/serving.kserve.io/v1alpha1";
     let collection = format!("{serving}/clusterservingruntimes");
     let runtimes = runtimes::cluster_serving_runtimes();
@@ -122,8 +124,8 @@ async fn apply(server: &Server, collection: &str, object: &Value) -> Result<(), 
 }
 
 /// A definition that stands there with this very content is left alone: the
-/// larger ones cost the API server a second.
-async fn put_definition(server: &Server, definition: &Value) -> Result<(), Error> {
+/// larger ones cost the API server a second. Says whether it was written.
+async fn put_definition(server: &Server, definition: &Value) -> Result<bool, Error> {
     let name = definition["metadata"]["name"].as_str().unwrap_or_default();
     let path = format!("{DEFINITIONS}/{name}");
     let content = hex::encode(Sha256::digest(definition["spec"].to_string()));
@@ -133,7 +135,7 @@ async fn put_definition(server: &Server, definition: &Value) -> Result<(), Error
         let result = match server.get(&path).await? {
             None => server.create(DEFINITIONS, &definition).await,
             Some(current) if current["metadata"]["annotations"][CONTENT] == content => {
-                return Ok(());
+                return Ok(false);
             }
             Some(current) => {
                 let mut next = definition.clone();
@@ -144,7 +146,7 @@ async fn put_definition(server: &Server, definition: &Value) -> Result<(), Error
         };
         match result {
             Err(error) if error.is_conflict() => tokio::time::sleep(PAUSE).await,
-            other => return other.map(|_| ()),
+            other => return other.map(|_| true),
         }
     }
     Err(Error::new(format!(
