@@ -216,3 +216,173 @@ fn an_object_at_rest_is_small() {
     let packed = Packed::new(&object("retail-dev", "m00000", 'a'));
     assert!(packed.size() < 1000, "{}", packed.size());
 }
+
+/// The goal by hand: `cargo test -p cluster ten_thousand -- --ignored --nocapture` prints the memory
+/// and the times of a cluster of 10,002 deployments with a workload, a pod, two routes and events each.
+#[test]
+#[ignore = "a measurement, not a check: it depends on the machine"]
+fn ten_thousand() {
+    use crate::cache::{Child, EventPut, PodPut};
+    use domain::observed::{Condition, Container, Event, Pod, Route, Workload};
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status
+            .lines()
+            .find(|l| l.starts_with("VmRSS"))
+            .unwrap_or_default()
+            .to_owned();
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|k| k.parse::<u64>().ok())
+            .unwrap_or_default()
+            / 1024
+    };
+    let condition = |kind: &str| Condition {
+        kind: kind.into(),
+        status: "True".into(),
+        reason: "NewReplicaSetAvailable".into(),
+        message: "ReplicaSet \"llama-predictor-66455b6668\" has successfully progressed.".into(),
+        severity: String::new(),
+        since: Some(Micros(5)),
+    };
+    let before = resident();
+    let c = cluster(1667);
+    let names: Vec<(String, String)> = c
+        .data()
+        .deployments
+        .iter()
+        .flat_map(|(ns, m)| {
+            m.keys()
+                .map(|n| (ns.to_string(), n.to_string()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    for (ns, name) in &names {
+        let mut data = c.data_mut();
+        let workload = Workload {
+            name: format!("{name}-predictor"),
+            desired: 1,
+            ready: 1,
+            available: 1,
+            updated: 1,
+            conditions: vec![condition("Available"), condition("Progressing")],
+            images: vec![("kserve-container".into(), "registry.example/vllm:v1".into())],
+            ..Default::default()
+        };
+        let n = data.name(ns, &workload.name);
+        data.workloads(Change::Put(
+            n,
+            Child {
+                owner: name.clone(),
+                value: Packed::new(&workload),
+            },
+        ));
+        let pod = Pod {
+            name: format!("{name}-predictor-66455b6668-abcde"),
+            phase: "Running".into(),
+            node: Some("gpu-0".into()),
+            component: "predictor".into(),
+            workload: workload.name.clone(),
+            conditions: ["Initialized", "Ready", "ContainersReady", "PodScheduled"]
+                .map(condition)
+                .into(),
+            containers: vec![Container {
+                name: "kserve-container".into(),
+                image: "registry.example/vllm:v1".into(),
+                state: "running".into(),
+                ready: true,
+                ..Default::default()
+            }],
+            requests: vec![
+                ("cpu".into(), "4".into()),
+                ("memory".into(), "32Gi".into()),
+                ("nvidia.com/gpu".into(), "1".into()),
+            ],
+            ..Default::default()
+        };
+        let n = data.name(ns, &pod.name);
+        let requests = [(
+            "nvidia.com/gpu".to_owned(),
+            domain::quantity::Quantity::from_units(1),
+        )]
+        .into();
+        data.pods(Change::Put(
+            n,
+            PodPut {
+                owner: Some((name.clone(), Packed::new(&pod))),
+                node: Some("gpu-0".into()),
+                requests,
+            },
+        ));
+        for suffix in ["", "-predictor"] {
+            let route = Route {
+                name: format!("{name}{suffix}"),
+                backends: vec![(workload.name.clone(), 100)],
+                accepted: Some(true),
+            };
+            let n = data.name(ns, &route.name);
+            data.routes(Change::Put(
+                n,
+                Child {
+                    owner: name.clone(),
+                    value: Packed::new(&route),
+                },
+            ));
+        }
+        for i in 0..3 {
+            let event = Event {
+                object_kind: "Pod".into(),
+                object_name: pod.name.clone(),
+                kind: "Normal".into(),
+                reason: "Scheduled".into(),
+                message: format!("Successfully assigned {ns}/{} to gpu-0", pod.name),
+                count: 1,
+                first: Some(Micros(5)),
+                last: Some(Micros(5)),
+            };
+            let n = data.name(ns, &format!("{}.{i}", pod.name));
+            data.events(Change::Put(
+                n,
+                EventPut {
+                    kind: "Pod".into(),
+                    object: pod.name.clone(),
+                    value: Packed::new(&event),
+                },
+            ));
+        }
+    }
+    let wait = std::time::Instant::now();
+    while !c.data().dirty.is_empty() {
+        c.refresh(256, Micros(6));
+    }
+    println!(
+        "{} deployments: {} MiB more than before; all lines made in {:?}",
+        names.len(),
+        resident() - before,
+        wait.elapsed()
+    );
+    let time = |what: &str, f: &RowFilter| {
+        let start = std::time::Instant::now();
+        let got = rows(&c, f, None, 50).len();
+        println!("{what}: {got} rows in {:?}", start.elapsed());
+    };
+    time("first page", &everywhere());
+    time(
+        "text that nothing has",
+        &RowFilter {
+            text: Some("nothing like it".into()),
+            ..everywhere()
+        },
+    );
+    time(
+        "unhealthy only",
+        &RowFilter {
+            unhealthy: true,
+            ..everywhere()
+        },
+    );
+    let start = std::time::Instant::now();
+    let mut counts = BTreeMap::new();
+    c.counts(&Wanted::new(&everywhere()), &mut counts);
+    println!("counts {counts:?} in {:?}", start.elapsed());
+}

@@ -364,6 +364,13 @@ fn conflict(status: &Status, doing: Doing<'_>) -> Refusal {
     }
 }
 
+fn another() -> Refusal {
+    Refusal::Precondition {
+        message: "it is not the object that was decided on: it was deleted or made anew in between"
+            .into(),
+    }
+}
+
 /// `conflict with "kubectl-edit" using serving.kserve.io/v1beta1` → `kubectl-edit`
 fn manager(text: &str) -> String {
     text.split_once('"')
@@ -389,6 +396,10 @@ fn invalid(status: &Status, doing: Doing<'_>) -> Refusal {
         .as_ref()
         .map(|d| d.causes.as_slice())
         .unwrap_or_default();
+    // An apply with the UID that was decided on, over an object with another one.
+    if causes.iter().any(|c| c.field == "metadata.uid") {
+        return another();
+    }
     let mut findings: Vec<Finding> = causes
         .iter()
         .take(50)

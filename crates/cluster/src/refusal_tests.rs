@@ -264,3 +264,11 @@ fn a_missing_kind_and_a_missing_namespace_are_findings() {
         Refusal::Precondition { .. }
     ));
 }
+
+#[test]
+fn a_uid_that_cannot_be_changed_is_another_object() {
+    let r = said(status(json!({"code": 422, "reason": "Invalid",
+        "message": "InferenceService.serving.kserve.io \"x\" is invalid: metadata.uid: Invalid value: \"u\": field is immutable",
+        "details": {"causes": [{"reason": "FieldValueInvalid", "message": "Invalid value: \"u\": field is immutable", "field": "metadata.uid"}]}})));
+    assert!(matches!(r, Refusal::Precondition { .. }), "{r:?}");
+}

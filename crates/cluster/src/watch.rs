@@ -67,6 +67,11 @@ where
                         if rest(&cluster, &stop, wait).await {
                             return;
                         }
+                        // A watch that resumes says nothing until something changes; only a new
+                        // list proves that what counts as broken is well again.
+                        if !self.well(&cluster) {
+                            break;
+                        }
                     }
                     Some(Ok(Event::InitDone)) => {
                         let complete = list.take().unwrap_or_default();
@@ -116,6 +121,10 @@ where
                 }
             }
         }
+    }
+
+    fn well(&self, cluster: &Cluster) -> bool {
+        cluster.standing().watches.get(self.kind) == Some(&Watching::Running)
     }
 
     fn filled(&self, cluster: &Cluster) -> bool {

@@ -1,0 +1,108 @@
+//! A cluster that is away, slow or half broken: what was seen stays, says how old it is, and comes
+//! back by itself. Needs a world with proxies (`gatehouse-world start --proxies`). One test: the
+//! faults are for the whole cluster.
+
+mod support;
+
+use serde_json::json;
+use services::ports::{Clusters as _, Refusal};
+use support::{World, manifest};
+
+#[tokio::test]
+async fn a_cluster_that_is_away_is_shown_as_it_was() {
+    let Some(w) = World::join().await else { return };
+    if !w.fault(None).await {
+        return;
+    }
+    let name = "c-away";
+    w.clear(name).await;
+    w.fleet
+        .apply(&w.cluster, &w.ai(), &manifest(name), Some(""))
+        .await
+        .unwrap();
+    w.until("its row is there", || w.row(name).is_some_and(|r| !r.stale))
+        .await;
+    let deployments = w.fleet.health(w.now())[0].deployments;
+
+    // Connections are closed.
+    w.fault(Some(json!({"cut": true}))).await;
+    w.until("the cluster is away", || !w.health().0).await;
+    assert!(
+        w.health().1.is_some_and(|p| p.contains("old")),
+        "{:?}",
+        w.health()
+    );
+    let stale = w.row(name).expect("what was seen stays");
+    assert!(stale.stale);
+    assert!(w.fleet.live(&w.key(name), w.now()).is_some_and(|l| l.stale));
+    assert!(matches!(
+        w.fleet.read(&w.cluster, &w.key(name)).await,
+        Err(Refusal::Unavailable {
+            maybe_done: false,
+            ..
+        })
+    ));
+    w.fault(None).await;
+    w.until("it is back", || w.health() == (true, None)).await;
+    w.until("its rows are fresh", || {
+        w.row(name)
+            .is_some_and(|r| !r.stale && r.as_of > stale.as_of)
+    })
+    .await;
+
+    // It takes requests and never answers: nobody knows what an apply did.
+    w.fault(Some(json!({"hang": true, "methods": ["PATCH"]})))
+        .await;
+    let lost = w
+        .fleet
+        .apply(&w.cluster, &w.ai(), &manifest(name), None)
+        .await;
+    assert!(
+        matches!(
+            lost,
+            Err(Refusal::Unavailable {
+                maybe_done: true,
+                ..
+            })
+        ),
+        "{lost:?}"
+    );
+    let dry = w.fleet.dry_run(&w.cluster, &w.ai(), &manifest(name)).await;
+    assert!(
+        matches!(
+            dry,
+            Err(Refusal::Unavailable {
+                maybe_done: false,
+                ..
+            })
+        ),
+        "{dry:?}"
+    );
+
+    // Only deployments cannot be listed: that is no empty list.
+    w.fault(Some(json!({"status": 500, "path": "inferenceservices"})))
+        .await;
+    w.drop_watches().await;
+    w.until("the list is marked", || {
+        w.row(name).is_some_and(|r| r.stale)
+    })
+    .await;
+    assert_eq!(w.fleet.health(w.now())[0].deployments, deployments);
+    assert!(w.health().0, "the cluster itself is there");
+    w.fault(Some(json!({"status": 404, "path": "inferenceservices"})))
+        .await;
+    w.until("the kind is missed", || {
+        w.health()
+            .1
+            .is_some_and(|p| p.contains("does not know this kind any more"))
+    })
+    .await;
+    assert!(w.row(name).is_some_and(|r| r.stale));
+    w.fault(None).await;
+    w.until("all is well", || {
+        w.health() == (true, None) && w.row(name).is_some_and(|r| !r.stale)
+    })
+    .await;
+    w.clear(name).await;
+    w.until("its row is gone", || w.row(name).is_none()).await;
+}

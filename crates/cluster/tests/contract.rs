@@ -1,0 +1,509 @@
+//! The port `Clusters` against a real API server with KServe's webhooks in front.
+
+mod support;
+
+use domain::person::ClusterIdentity;
+use k8s_openapi::api::{
+    core::v1::Secret,
+    rbac::v1::{Role, RoleBinding},
+};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+use services::ports::{Clusters as _, Refusal};
+use support::{NAMESPACE, World, manifest};
+
+/// Each test leaves where there is no world.
+macro_rules! world {
+    () => {
+        match World::join().await {
+            Some(w) => w,
+            None => return,
+        }
+    };
+}
+
+fn findings(r: Refusal) -> Vec<(String, String)> {
+    match r {
+        Refusal::Rejected { findings, .. } => {
+            findings.into_iter().map(|f| (f.rule, f.field)).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn uid(object: &Value) -> String {
+    object["metadata"]["uid"]
+        .as_str()
+        .expect("a stored object has a UID")
+        .to_owned()
+}
+
+#[tokio::test]
+async fn the_cache_knows_what_the_cluster_is() {
+    let w = world!();
+    let health = w.fleet.health(w.now()).remove(0);
+    assert_eq!(
+        health.id.map(|i| i.0).as_deref(),
+        w.json["clusters"][0]["uid"].as_str()
+    );
+    let facts = w.fleet.facts(&w.cluster).unwrap();
+    assert!(facts.kubernetes_version.starts_with("v1."), "{facts:?}");
+    assert!(facts.groups.iter().any(|g| g == "serving.kserve.io"));
+    w.until("the settings are read", || {
+        w.fleet
+            .facts(&w.cluster)
+            .is_some_and(|f| f.default_mode.as_deref() == Some("Standard"))
+    })
+    .await;
+    let facts = w.fleet.facts(&w.cluster).unwrap();
+    assert!(
+        facts.canary_field && facts.gateway_api.is_some() && facts.modelcar == Some(true),
+        "{facts:?}"
+    );
+    let namespace = w
+        .fleet
+        .namespaces(&w.cluster)
+        .into_iter()
+        .find(|n| n.name == NAMESPACE)
+        .unwrap();
+    assert_eq!(
+        (
+            namespace.scope.unit.as_str(),
+            namespace.scope.environment.as_str()
+        ),
+        ("retail", "development")
+    );
+    assert!(!namespace.uid.is_empty());
+    w.until("nodes and runtimes are there", || {
+        !w.fleet.nodes(&w.cluster).is_empty() && !w.fleet.runtimes(&w.cluster, NAMESPACE).is_empty()
+    })
+    .await;
+    assert!(
+        w.fleet
+            .nodes(&w.cluster)
+            .iter()
+            .any(|n| n.allocatable.contains_key("nvidia.com/gpu"))
+    );
+    assert!(
+        w.fleet
+            .runtimes(&w.cluster, NAMESPACE)
+            .iter()
+            .any(|r| r.formats.iter().any(|f| f.name == "vLLM"))
+    );
+}
+
+#[tokio::test]
+async fn the_console_has_what_it_needs_and_no_more() {
+    let w = world!();
+    let permissions = w.fleet.permissions(&w.cluster).await;
+    assert!(permissions.len() > 15);
+    let missing: Vec<_> = permissions
+        .iter()
+        .filter(|p| p.allowed != Some(true))
+        .map(|p| p.what.as_str())
+        .collect();
+    // The version of KServe is read where its controller may be seen; nothing depends on it.
+    assert!(
+        missing
+            .iter()
+            .all(|m| *m == "get deployments.apps in kserve"),
+        "{missing:?}"
+    );
+    assert!(
+        !permissions.iter().any(|p| p.why.starts_with("not needed")),
+        "{permissions:?}"
+    );
+}
+
+#[tokio::test]
+async fn rights_are_the_persons_and_never_the_consoles() {
+    let w = world!();
+    let reader = w.who("appdev", &["gh-appdev"]);
+    let r = w
+        .fleet
+        .dry_run(&w.cluster, &reader, &manifest("c-rights"))
+        .await
+        .unwrap_err();
+    let Refusal::Forbidden { message } = r else {
+        panic!("{r:?}")
+    };
+    assert!(message.contains(NAMESPACE), "{message}");
+    let stranger = w.who("nobody", &[]);
+    assert!(matches!(
+        w.fleet
+            .apply(&w.cluster, &stranger, &manifest("c-rights"), None)
+            .await,
+        Err(Refusal::Forbidden { .. })
+    ));
+    assert!(matches!(
+        w.fleet
+            .delete(&w.cluster, &reader, &manifest("c-rights"), "some-uid")
+            .await,
+        Err(Refusal::Forbidden { .. })
+    ));
+    assert!(
+        !w.fleet
+            .can(&w.cluster, &reader, "create", NAMESPACE)
+            .await
+            .unwrap()
+    );
+    assert!(
+        w.fleet
+            .can(&w.cluster, &reader, "get", NAMESPACE)
+            .await
+            .unwrap()
+    );
+    assert!(
+        w.fleet
+            .can(&w.cluster, &w.ai(), "create", NAMESPACE)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !w.fleet
+            .can(&w.cluster, &w.ai(), "create", "kube-system")
+            .await
+            .unwrap()
+    );
+    assert!(
+        w.fleet
+            .dry_run(&w.cluster, &w.ai(), &manifest("c-rights"))
+            .await
+            .is_ok()
+    );
+    assert_eq!(
+        w.fleet.read(&w.cluster, &w.key("c-rights")).await.unwrap(),
+        None,
+        "a dry run leaves nothing"
+    );
+}
+
+#[tokio::test]
+async fn reserved_names_are_never_sent() {
+    let w = world!();
+    for (user, groups) in [
+        ("system:admin", vec![]),
+        ("oidc:ai", vec!["system:masters"]),
+        ("oidc:ai", vec![" system:masters"]),
+        ("", vec![]),
+    ] {
+        let who = ClusterIdentity {
+            user: user.into(),
+            groups: groups.into_iter().map(str::to_owned).collect(),
+        };
+        assert!(
+            matches!(
+                w.fleet.dry_run(&w.cluster, &who, &manifest("c-x")).await,
+                Err(Refusal::Forbidden { .. })
+            ),
+            "{user}"
+        );
+        assert!(
+            matches!(
+                w.fleet.can(&w.cluster, &who, "create", NAMESPACE).await,
+                Err(Refusal::Forbidden { .. })
+            ),
+            "{user}"
+        );
+        assert!(
+            matches!(
+                w.fleet.secrets(&w.cluster, &who, NAMESPACE).await,
+                Err(Refusal::Forbidden { .. })
+            ),
+            "{user}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_the_webhooks_say_beside_the_field() {
+    let w = world!();
+    let refused = async |change: &dyn Fn(&mut Value)| {
+        let mut object = manifest("c-dry");
+        change(&mut object);
+        findings(
+            w.fleet
+                .dry_run(&w.cluster, &w.ai(), &object)
+                .await
+                .expect_err("this is not valid"),
+        )
+    };
+    let one = |rule: &str, field: &str| vec![(rule.to_owned(), field.to_owned())];
+    assert_eq!(
+        refused(&|o| o["spec"]["predictor"]["minReplicas"] = json!(9)).await,
+        one(
+            "kserve-min-above-max-replicas",
+            "spec.predictor.minReplicas"
+        )
+    );
+    assert_eq!(
+        refused(&|o| o["spec"]["predictor"]["minReplicas"] = json!(-1)).await,
+        one("kserve-min-replicas-negative", "spec.predictor.minReplicas")
+    );
+    assert_eq!(
+        refused(&|o| o["spec"]["predictor"]["foo"] = json!(1)).await,
+        one("unknown-field", "spec.predictor.foo")
+    );
+    assert_eq!(
+        refused(
+            &|o| o["metadata"]["annotations"]["serving.kserve.io/autoscalerClass"] = json!("foo")
+        )
+        .await,
+        one(
+            "kserve-autoscaler-class",
+            "metadata.annotations.serving.kserve.io/autoscalerClass"
+        )
+    );
+    assert_eq!(
+        refused(&|o| o["spec"]["predictor"]["scaleMetric"] = json!("foo")).await,
+        one("api-server", "spec.predictor.scaleMetric")
+    );
+    assert_eq!(
+        refused(
+            &|o| o["spec"]["predictor"]["model"]["resources"]["limits"]["memory"] = json!("2Gib")
+        )
+        .await,
+        one(
+            "kserve-quantity",
+            "spec.predictor.model.resources.limits.memory"
+        )
+    );
+    let mut elsewhere = manifest("c-dry");
+    elsewhere["metadata"]["namespace"] = json!("not-there");
+    let platform = w.who("platform", &["gh-platform"]);
+    let gone = w
+        .fleet
+        .dry_run(&w.cluster, &platform, &elsewhere)
+        .await
+        .unwrap_err();
+    assert_eq!(findings(gone), one("namespace-gone", "metadata.namespace"));
+    let stored = w
+        .fleet
+        .dry_run(&w.cluster, &w.ai(), &manifest("c-dry"))
+        .await
+        .unwrap()
+        .object;
+    assert_eq!(
+        stored["metadata"]["annotations"]["modelFormat"], "vLLM",
+        "the webhooks' additions come with the answer"
+    );
+}
+
+#[tokio::test]
+async fn an_object_is_changed_only_when_it_is_the_one_that_was_meant() {
+    let w = world!();
+    let (name, who) = ("c-uid", w.ai());
+    w.clear(name).await;
+    let object = manifest(name);
+    let apply = async |expect: Option<&str>| w.fleet.apply(&w.cluster, &who, &object, expect).await;
+    assert!(
+        matches!(
+            apply(Some("0b5e9f62-0000-4000-8000-000000000000")).await,
+            Err(Refusal::Precondition { .. })
+        ),
+        "it is not there"
+    );
+    let made = apply(Some("")).await.unwrap().object;
+    assert!(
+        matches!(apply(Some("")).await, Err(Refusal::Precondition { .. })),
+        "it is there already"
+    );
+    assert!(
+        matches!(
+            apply(Some("0b5e9f62-0000-4000-8000-000000000000")).await,
+            Err(Refusal::Precondition { .. })
+        ),
+        "it is another one"
+    );
+    assert!(apply(Some(&uid(&made))).await.is_ok());
+    let managers: Vec<_> = made["metadata"]["managedFields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["manager"].clone())
+        .collect();
+    assert!(managers.contains(&json!("gatehouse")), "{managers:?}");
+    let read = w
+        .fleet
+        .read(&w.cluster, &w.key(name))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(uid(&read), uid(&made));
+    let delete = async |uid: &str| w.fleet.delete(&w.cluster, &who, &object, uid).await;
+    assert!(matches!(
+        delete("0b5e9f62-0000-4000-8000-000000000000").await,
+        Err(Refusal::Precondition { .. })
+    ));
+    assert!(matches!(
+        delete("").await,
+        Err(Refusal::Precondition { .. })
+    ));
+    assert_eq!(delete(&uid(&made)).await, Ok(()));
+    w.clear(name).await;
+    assert_eq!(delete(&uid(&made)).await, Ok(()), "gone already is done");
+}
+
+#[tokio::test]
+async fn a_field_of_somebody_else_is_a_conflict_with_their_name() {
+    let w = world!();
+    let name = "c-conflict";
+    w.clear(name).await;
+    w.fleet
+        .apply(&w.cluster, &w.ai(), &manifest(name), Some(""))
+        .await
+        .unwrap();
+    let theirs = json!({"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"predictor": {"minReplicas": 2}}});
+    w.services()
+        .patch(
+            name,
+            &PatchParams::apply("kubectl-edit").force(),
+            &Patch::Apply(theirs),
+        )
+        .await
+        .unwrap();
+    for refused in [
+        w.fleet.dry_run(&w.cluster, &w.ai(), &manifest(name)).await,
+        w.fleet
+            .apply(&w.cluster, &w.ai(), &manifest(name), None)
+            .await,
+    ] {
+        let Err(Refusal::Conflict { managers, message }) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(
+            managers,
+            [(
+                "kubectl-edit".to_owned(),
+                "spec.predictor.minReplicas".to_owned()
+            )]
+        );
+        assert!(message.contains("kubectl-edit"), "{message}");
+    }
+    let live = w
+        .fleet
+        .read(&w.cluster, &w.key(name))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(live["spec"]["predictor"]["minReplicas"], 2, "never forced");
+    w.clear(name).await;
+}
+
+#[tokio::test]
+async fn a_deployment_comes_up_before_the_readers_eyes() {
+    let w = world!();
+    let name = "c-live";
+    w.clear(name).await;
+    let mut events = w.fleet.subscribe();
+    let before = w.fleet.cursor();
+    let made = w
+        .fleet
+        .apply(&w.cluster, &w.ai(), &manifest(name), Some(""))
+        .await
+        .unwrap()
+        .object;
+    let event = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        loop {
+            let e = events.recv().await.expect("the fleet runs");
+            if e.key == w.key(name) {
+                return e;
+            }
+        }
+    });
+    assert!(event.await.expect("the change is told").cursor > before);
+    w.until("its row is there", || w.row(name).is_some()).await;
+    w.until("its children are there", || {
+        w.fleet.live(&w.key(name), w.now()).is_some_and(|l| {
+            !l.workloads.is_empty() && !l.pods.is_empty() && l.pods[0].node.is_some()
+        })
+    })
+    .await;
+    let live = w.fleet.live(&w.key(name), w.now()).unwrap();
+    assert_eq!(uid(&live.object), uid(&made));
+    assert_eq!(
+        (live.pods[0].workload.as_str(), live.stale),
+        (live.workloads[0].name.as_str(), false)
+    );
+    assert!(live.pods[0].requests.iter().any(|(k, _)| k == "memory"));
+    w.until("it has replicas", || {
+        w.row(name).is_some_and(|r| r.replicas_ready == 1)
+    })
+    .await;
+    let node = live.pods[0].node.clone().unwrap();
+    assert!(
+        w.fleet
+            .nodes(&w.cluster)
+            .iter()
+            .any(|n| n.name == node && n.requested.contains_key("cpu"))
+    );
+    w.clear(name).await;
+    w.until("its row is gone", || w.row(name).is_none()).await;
+}
+
+#[tokio::test]
+async fn secrets_are_named_and_nothing_more() {
+    let w = world!();
+    let who = w.who("devops", &["gh-devops"]);
+    assert!(
+        matches!(
+            w.fleet.secrets(&w.cluster, &who, NAMESPACE).await,
+            Err(Refusal::Forbidden { .. })
+        ),
+        "the console's own rights do not count"
+    );
+    let secrets: Api<Secret> = Api::namespaced(w.admin.clone(), NAMESPACE);
+    let roles: Api<Role> = Api::namespaced(w.admin.clone(), NAMESPACE);
+    let bindings: Api<RoleBinding> = Api::namespaced(w.admin.clone(), NAMESPACE);
+    let (post, gone) = (PostParams::default(), DeleteParams::default());
+    let object = |v: Value| v;
+    let secret = object(
+        json!({"metadata": {"name": "c-secret"}, "stringData": {"token": "hidden-value", "user": "x"}}),
+    );
+    let role = object(
+        json!({"metadata": {"name": "c-secrets"}, "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]}),
+    );
+    let binding = object(
+        json!({"metadata": {"name": "c-secrets"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "c-secrets"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "oidc:secret-reader"}]}),
+    );
+    let _ = secrets
+        .create(&post, &serde_json::from_value(secret).unwrap())
+        .await;
+    let _ = roles
+        .create(&post, &serde_json::from_value(role).unwrap())
+        .await;
+    let _ = bindings
+        .create(&post, &serde_json::from_value(binding).unwrap())
+        .await;
+    let reader = w.who("secret-reader", &[]);
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
+    // The API server learns of a new role within moments.
+    let seen = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        loop {
+            tick.tick().await;
+            if let Ok(list) = w.fleet.secrets(&w.cluster, &reader, NAMESPACE).await {
+                return list;
+            }
+        }
+    })
+    .await
+    .expect("the role takes effect");
+    assert!(
+        seen.contains(&(
+            "c-secret".to_owned(),
+            vec!["token".to_owned(), "user".to_owned()]
+        )),
+        "{seen:?}"
+    );
+    assert!(!format!("{seen:?}").contains("hidden"));
+    let _ = tokio::join!(
+        secrets.delete("c-secret", &gone),
+        roles.delete("c-secrets", &gone),
+        bindings.delete("c-secrets", &gone)
+    );
+}
