@@ -14,7 +14,7 @@ use crate::programs::{self, Progress, ProgressFn};
 use crate::{accounts, console_config, kserve, prometheus, provider, registry, seed};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -234,8 +234,15 @@ impl World {
     /// Ends everything in good order: stand-ins first, stores last.
     pub async fn stop(self) {
         self.shutdown.cancel();
-        for task in self.tasks {
-            let _ = task.await;
+        for mut task in self.tasks {
+            // A controller that is told to end before its first list came back waits for that
+            // list; there is nothing of it to lose.
+            if tokio::time::timeout(Duration::from_secs(2), &mut task)
+                .await
+                .is_err()
+            {
+                task.abort();
+            }
         }
         let planes = self.planes.iter().map(|plane| async {
             let (stores, users) = plane
