@@ -221,9 +221,7 @@ pub fn pod(pod: &Value) -> Result<Value, Refusal> {
     };
     let scheme = uri.split("://").next().unwrap_or_default();
     match scheme {
-        // An image volume needs no container. It is left out of the pod here,
-        // because the feature gate of the API server may be off.
-        "oci+native" => {}
+        "oci+native" => image(&mut result["spec"], uri.trim_start_matches("oci+native://")),
         "oci" => model_car(&mut result["spec"], uri.trim_start_matches("oci://")),
         "pvc" => claim(&mut result["spec"], uri.trim_start_matches("pvc://")),
         "s3" | "gs" | "hf" | "http" | "https" | "hdfs" | "webhdfs" | "oci+fetch" => {
@@ -282,6 +280,20 @@ fn initializer(spec: &mut Value, uri: &str) {
     mount(
         spec,
         &json!({"name": volume, "mountPath": "/mnt/models", "readOnly": true}),
+    );
+}
+
+/// An image volume: the kubelet mounts it, no container is needed.
+fn image(spec: &mut Value, reference: &str) {
+    let volume = "model-image";
+    push(
+        spec,
+        "volumes",
+        json!({"name": volume, "image": {"reference": reference, "pullPolicy": "IfNotPresent"}}),
+    );
+    mount(
+        spec,
+        &json!({"name": volume, "mountPath": "/mnt/models", "subPath": "models", "readOnly": true}),
     );
 }
 
@@ -427,6 +439,10 @@ mod tests {
         };
         let plain = with("oci+native://r/m@sha256:0").expect("accepted");
         assert!(plain["spec"].get("initContainers").is_none());
+        assert_eq!(
+            plain["spec"]["volumes"][0]["image"]["reference"],
+            "r/m@sha256:0"
+        );
         let fetched = with("s3://b/m").expect("accepted");
         assert_eq!(
             fetched["spec"]["initContainers"][0]["name"],

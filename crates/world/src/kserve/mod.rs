@@ -9,7 +9,8 @@
 //! Known differences: Standard mode only (Knative is refused as KServe
 //! refuses it where Knative is absent); one node per replica; transformers,
 //! explainers, InferenceGraphs, TrainedModels and LLMInferenceServices are
-//! defined and not acted upon; an `oci+native` volume is not put into the pod.
+//! defined and not acted upon. Pods that are to crash ([`CRASH`]) are the
+//! world's own addition.
 
 mod children;
 mod conditions;
