@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 /// Events that a slow subscriber may fall behind; beyond, it is told that it missed some.
 const BACKLOG: usize = 4096;
 /// Lines made anew in one go.
-const BATCH: usize = 256;
+const BATCH: usize = 64;
 /// Rows that one call answers at most.
 const MAX_ROWS: usize = 10_000;
 

@@ -10,7 +10,7 @@ use std::{
 /// No object of an API server is larger (etcd's own limit is 1.5 MiB).
 const MAX_UNPACKED: u64 = 8 * 1024 * 1024;
 /// Below this, deflating costs more than it saves.
-const WORTH_DEFLATING: usize = 512;
+const WORTH_DEFLATING: usize = 300;
 
 /// A value as bytes. Cloning shares them.
 pub(crate) struct Packed<T> {
@@ -42,7 +42,7 @@ impl<T: Serialize + DeserializeOwned> Packed<T> {
         } else {
             bytes[0] = b'z';
             let mut deflate =
-                flate2::write::DeflateEncoder::new(bytes, flate2::Compression::fast());
+                flate2::write::DeflateEncoder::new(bytes, flate2::Compression::default());
             deflate
                 .write_all(&json)
                 .expect("writing to memory does not fail");

@@ -329,15 +329,12 @@ fn conflict(status: &Status, doing: Doing<'_>) -> Refusal {
         };
     }
     let text = &status.message;
+    // Said of deletions and of applies in different words; each names the UID.
     if text.contains("Precondition failed")
         || text.contains("uid mismatch")
-        || text.contains("UID in precondition")
+        || text.contains("UID in ")
     {
-        return Refusal::Precondition {
-            message:
-                "it is not the object that was decided on: it was deleted or made anew in between"
-                    .into(),
-        };
+        return another();
     }
     if status.reason == "AlreadyExists" {
         return Refusal::Precondition {
@@ -445,6 +442,13 @@ fn cause(c: &StatusCause, object: &Value) -> Finding {
         "FieldValueDuplicate" => ("this value is there twice".to_owned(), "Remove one of them.".to_owned()),
         "FieldValueTooLong" | "FieldValueTooMany" => (format!("there is too much here: {said}"), "Shorten it.".to_owned()),
         "FieldValueForbidden" => (format!("this cannot be set here: {said}"), "Remove it.".to_owned()),
+        _ if said.contains(" in body should ") => (
+            format!(
+                "the value should {}",
+                said.rsplit(" in body should ").next().unwrap_or_default()
+            ),
+            "Correct it.".to_owned(),
+        ),
         _ if said.contains("RFC 1123") => (
             "a name consists of lower-case letters, digits and `-`, and begins and ends with a letter or digit".to_owned(),
             "Choose such a name, for example `my-model-2`.".to_owned(),

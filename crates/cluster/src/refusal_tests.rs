@@ -119,15 +119,28 @@ fn causes_of_an_invalid_object_have_words_of_ours() {
         json!({"code": 422, "reason": "Invalid", "message": "InferenceService.serving.kserve.io \"x\" is invalid", "details": {"causes": [
         {"reason": "FieldValueNotSupported", "field": "spec.predictor.scaleMetric", "message": "Unsupported value: \"x\": supported values: \"cpu\", \"memory\""},
         {"reason": "FieldValueInvalid", "field": "metadata.name", "message": "Invalid value: \"A\": a lowercase RFC 1123 subdomain must consist of …"},
-        {"reason": "FieldValueRequired", "field": "<nil>", "message": "Required value"}]}}),
+        {"reason": "FieldValueRequired", "field": "<nil>", "message": "Required value"},
+        {"reason": "FieldValueInvalid", "field": "spec.canary[0].trafficPercent", "message": "Invalid value: 110: spec.canary[0].trafficPercent in body should be less than or equal to 100"}]}}),
     ));
     let Refusal::Rejected { findings, .. } = r else {
         panic!()
     };
     let fields: Vec<_> = findings.iter().map(|f| f.field.as_str()).collect();
-    assert_eq!(fields, ["spec.predictor.scaleMetric", "metadata.name", ""]);
+    assert_eq!(
+        fields,
+        [
+            "spec.predictor.scaleMetric",
+            "metadata.name",
+            "",
+            "spec.canary[0].trafficPercent"
+        ]
+    );
     assert_eq!(findings[0].remedy, "Use one of \"cpu\", \"memory\".");
     assert!(!findings[1].message.contains("RFC"));
+    assert_eq!(
+        findings[3].message,
+        "the value should be less than or equal to 100"
+    );
 }
 
 #[test]
@@ -150,6 +163,7 @@ fn a_conflict_names_managers_and_fields() {
 fn another_object_than_decided_is_a_precondition() {
     for text in [
         "Operation cannot be fulfilled on inferenceservices.serving.kserve.io \"x\": Precondition failed: UID in precondition: a, UID in object meta: b",
+        "Operation cannot be fulfilled on InferenceService.serving.kserve.io \"x\": the UID in the precondition (a) does not match the UID in record (b). The object might have been deleted and then recreated",
         "Operation cannot be fulfilled on inferenceservices.serving.kserve.io \"x\": uid mismatch: the provided object specified uid a, and no existing object was found",
     ] {
         assert!(

@@ -35,6 +35,20 @@ const RULES: &[Rule] = &[
         remedy: "Give each canary a name of its own.",
     },
     Rule {
+        name: "canary-stable-name",
+        pattern: r#"canary predictor\.name "(?P<canary>[^"]+)" conflicts with stable"#,
+        field: "spec.canary[$canary].predictor.name",
+        message: "the canary has the name of the stable predictor",
+        remedy: "Give it another name.",
+    },
+    Rule {
+        name: "canary-without-stable",
+        pattern: r"canary requires a stable predictor with a model",
+        field: "spec.predictor.model",
+        message: "a canary stands beside a stable predictor with a model, and there is none",
+        remedy: "Give the predictor a `model`, or remove the canaries.",
+    },
+    Rule {
         name: "canary-name-missing",
         pattern: r"canary(?:\[\d+\])? ?predictor\.name (?:is required|must be (?:set|specified)|cannot be empty)",
         field: "spec.canary",
@@ -382,6 +396,16 @@ mod tests {
                 "spec.canary[2].predictor.name",
             ),
             (
+                "canary predictor.name \"v3\" conflicts with stable predictor.name",
+                "canary-stable-name",
+                "spec.canary[1].predictor.name",
+            ),
+            (
+                "canary requires a stable predictor with a model",
+                "canary-without-stable",
+                "spec.predictor.model",
+            ),
+            (
                 "canary predictor.name is required",
                 "canary-name-missing",
                 "spec.canary",
@@ -486,6 +510,6 @@ mod tests {
     #[test]
     fn every_rule_has_a_test() {
         // The list above names each rule once; this keeps it so.
-        assert_eq!(RULES.len(), 25);
+        assert_eq!(RULES.len(), 27);
     }
 }

@@ -250,3 +250,7 @@ async fn rest(cluster: &Cluster, stop: &CancellationToken, wait: Duration) -> bo
         () = cluster.back.notified() => false,
     }
 }
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;
