@@ -39,6 +39,26 @@ pub fn chromium() -> Option<PathBuf> {
         })
 }
 
+/// Type-checks the suite: Playwright itself only strips types.
+///
+/// # Errors
+/// What the compiler found.
+pub fn check_types(session: &Session) -> Result<()> {
+    let suite = session.paths.root.join("end2end");
+    npm::ci(&suite, "end2end", &session.paths, &session.progress)?;
+    let mut tsc = Command::new("node");
+    tsc.arg("node_modules/typescript/bin/tsc")
+        .args(["--project", "."])
+        .current_dir(&suite);
+    shell::logged(
+        tsc,
+        "browser",
+        "types of the suite",
+        &session.paths.log("tsc"),
+        &session.progress,
+    )
+}
+
 /// Runs the suite on one database.
 ///
 /// # Errors
@@ -54,7 +74,6 @@ pub fn tests(
     } = session;
     let start = Instant::now();
     let suite = paths.root.join("end2end");
-    npm::ci(&suite, "end2end", paths, progress)?;
     let config = paths.work().join(format!("test-{}.toml", database.name));
     console::with_database(&world.config, &database.url, &config)?;
     let console = Console {

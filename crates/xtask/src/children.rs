@@ -28,13 +28,21 @@ impl Running {
     /// # Errors
     /// When it cannot be started.
     pub fn start(name: &str, mut command: Command, log: PathBuf) -> Result<Self> {
+        command.process_group(0);
+        Self::attached(name, command, log)
+    }
+
+    /// Starts it in our own group: Ctrl-C in the terminal ends it together with us.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn attached(name: &str, mut command: Command, log: PathBuf) -> Result<Self> {
         let out = shell::create(&log)?;
         let errors = out.try_clone().map_err(|e| e.to_string())?;
         let child = command
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(errors)
-            .process_group(0)
             .spawn()
             .map_err(|e| format!("{}: {e}", shell::line(&command)))?;
         Ok(Self {

@@ -4,6 +4,7 @@
 //! everything else ([`toolchain`]), so it keeps to few dependencies.
 
 mod args;
+mod bench;
 mod browser;
 mod build;
 mod children;
@@ -40,6 +41,7 @@ cargo xtask COMMAND
   test [--only PART,…] [-- MORE]        fmt, clippy, rust, browser; the last two on both databases
   world [ARGUMENTS]                     the world alone (`cargo xtask world --help`)
   site                                  only the browser's files: WASM, CSS, static files
+  bench [--out DIR] [--dev]             measure, print a table, write bench.json
 ";
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn dispatch(mut args: Args) -> Result<ExitCode> {
         Some("test") => test::test(args),
         Some("world") => world::world(args),
         Some("site") => site::command(args),
+        Some("bench") => bench::bench(args),
         Some("help" | "--help" | "-h") | None => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -9,7 +9,7 @@ use crate::state::State;
 use crate::toolchain::Toolchain;
 use crate::tools::{self, Missing};
 use crate::world::{self, Addresses};
-use crate::{Result, build, site};
+use crate::{Result, build, shell, site};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,8 +50,6 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
     };
     args.finish()?;
     let (paths, progress) = (Paths::find()?, Progress::start());
-    let stop = stop_signal()?;
-
     let running = State::load(&paths);
     if !running.processes.is_empty() {
         return Err(format!(
@@ -78,6 +76,8 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
 
     let toolchain = Toolchain::choose(&paths, &progress)?;
     let programs = build_all(&toolchain, config.is_none(), &paths, &progress)?;
+    // From here on something runs that must be ended in order.
+    let stop = stop_signal()?;
     let built = progress.elapsed();
     let mut started = match config {
         Some(config) => with_config(programs.console, config, request.port, &paths, &stop)?,
@@ -238,28 +238,35 @@ fn with_world(
         config,
         port: None,
     };
-    // The world writes the console's configuration before it starts anything. A world that was
-    // filled before changes nothing in it, so the console starts beside it; a fresh one adds keys.
-    let early = options.state.join("complete").exists();
+    let fresh = !options.state.join("complete").exists();
     let begun = SystemTime::now();
     progress.say(
         "world",
-        if early {
-            "starting"
-        } else {
+        if fresh {
             "starting and filling a fresh one"
+        } else {
+            "starting"
         },
     );
     let mut world = world::start(&programs.world, &options, logs.join("world.log"))?;
-    let mut running = None;
+    // The world writes the console's configuration before it starts anything, so the console
+    // starts beside it and its first page is there at once.
+    let mut early: Option<(Running, String)> = None;
     let addresses = world::wait(&mut world, &options.state, progress, || {
-        if early && running.is_none() && is_newer(&console.config, begun) {
-            running = Some(console.start(paths, logs.join("console.log"))?);
+        if early.is_none() && is_newer(&console.config, begun) {
+            let text = shell::read(&console.config)?;
+            early = Some((console.start(paths, logs.join("console.log"))?, text));
         }
         Ok(!stop.load(Ordering::Relaxed))
     })?;
-    let mut running = match running {
-        Some(running) => running,
+    let now = shell::read(&console.config)?;
+    let mut running = match early {
+        Some((running, text)) if text == now => running,
+        // Filling a fresh world adds the keys that it signs with.
+        Some((running, _)) => {
+            running.stop();
+            console.start(paths, logs.join("console.log"))?
+        }
         None => console.start(paths, logs.join("console.log"))?,
     };
     let (listen, url) = console.addresses()?;

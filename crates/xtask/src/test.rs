@@ -83,6 +83,14 @@ pub fn test(mut args: Args) -> Result<ExitCode> {
             session.clippy_wasm(),
         );
     }
+    if wants("browser") {
+        session.check(
+            &mut tally,
+            "browser",
+            "types of the suite",
+            browser::check_types(&session),
+        );
+    }
     if let Some(programs) = programs {
         let run = session.with_services(&programs, wants("rust"), wants("browser"), &mut tally);
         session.keep(&mut tally, "test", run);

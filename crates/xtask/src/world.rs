@@ -141,7 +141,8 @@ fn build(toolchain: &Toolchain, paths: &Paths, progress: &Progress) -> Result<Pa
 pub fn build_programs(program: &Path, paths: &Paths, progress: &Progress) -> Result<()> {
     let mut command = Command::new(program);
     command.arg("build");
-    let mut running = Running::start("the build of the world", command, paths.log("world-build"))?;
+    let mut running =
+        Running::attached("the build of the world", command, paths.log("world-build"))?;
     let mut shown = Tail::new(&running.log);
     loop {
         shown.show("world", progress);
