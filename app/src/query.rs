@@ -7,6 +7,11 @@ use leptos_router::hooks::use_query_map;
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
+    /// From pairs that were read elsewhere.
+    pub fn of(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// The current request's.
     pub fn current() -> Self {
         use leptos::prelude::GetUntracked;

@@ -59,6 +59,19 @@ pub fn App() -> impl IntoView {
             <Frame>
                 <Routes fallback=|| { load::set_status(404); view! { <NotFound /> } }>
                     <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
+                    <Route path=path!("/approvals") view=ApprovalsPage ssr=SsrMode::Async />
+                    <Route path=path!("/requests") view=RequestsPage ssr=SsrMode::Async />
+                    <Route path=path!("/changes") view=ChangesPage ssr=SsrMode::Async />
+                    <Route path=path!("/changes/:id") view=ChangePage ssr=SsrMode::Async />
+                    <Route path=path!("/deployments") view=DeploymentsPage ssr=SsrMode::Async />
+                    <Route path=path!("/deployments/:cluster/:namespace/:name") view=DeploymentPage ssr=SsrMode::Async />
+                    <Route path=path!("/deployments/:cluster/:namespace/:name/:ask") view=AskPage ssr=SsrMode::Async />
+                    <Route path=path!("/deployments/:cluster/:namespace/:name/:ask/:revision") view=AskPage ssr=SsrMode::Async />
+                    <Route path=path!("/deploy/:draft/:step") view=WizardPage ssr=SsrMode::Async />
+                    <Route path=path!("/clusters") view=ClustersPage ssr=SsrMode::Async />
+                    <Route path=path!("/clusters/:name") view=ClusterPage ssr=SsrMode::Async />
+                    <Route path=path!("/audit") view=AuditPage ssr=SsrMode::Async />
+                    <Route path=path!("/audit/:seq") view=RecordPage ssr=SsrMode::Async />
                 </Routes>
             </Frame>
         </Router>

@@ -77,6 +77,8 @@ pub fn TextArea(
     #[prop(optional)] required: bool,
     #[prop(optional)] rows: Option<u32>,
     #[prop(optional)] code: bool,
+    /// The key that puts the cursor here.
+    #[prop(optional, into)] key: Option<&'static str>,
 ) -> impl IntoView {
     let value = form_state().value(&name).map_or(value, str::to_owned);
     let (help_view, bad) = helper(&name, help, problem);
@@ -85,7 +87,7 @@ pub fn TextArea(
     let control = view! {
         <span class=class>
             <textarea id=name.clone() name=name.clone() rows=rows.unwrap_or(3).to_string() required=required spellcheck=(!code).to_string()
-                aria-invalid=bad.to_string() aria-describedby=described>{value}</textarea>
+                aria-invalid=bad.to_string() aria-describedby=described data-key=key data-key-words=key.map(|_| label.clone())>{value}</textarea>
         </span>
     }
     .into_any();
@@ -138,10 +140,12 @@ pub fn Submit(
     #[prop(optional, into)] value: Option<String>,
     #[prop(optional)] disabled: bool,
     #[prop(optional, into)] id: Option<String>,
+    /// The key that presses it.
+    #[prop(optional, into)] key: Option<&'static str>,
 ) -> impl IntoView {
     let class = format!("pf-v6-c-button pf-m-{}", kind.unwrap_or("primary"));
     view! {
-        <button type="submit" class=class name=name value=value disabled=disabled id=id>
+        <button type="submit" class=class name=name value=value disabled=disabled id=id data-key=key>
             <span class="pf-v6-c-button__text">{text}</span>
         </button>
     }

@@ -1,0 +1,81 @@
+//! What is asked of a deployment: scale, roll back, stop, start, delete.
+
+use super::{Pairs, answer, field};
+use crate::edge::{AppState, Who};
+use axum::{Form, Router, extract::{Path, State}, response::Response, routing::post};
+use domain::{Error, FieldError, Result, ids::ChangeId, place::DeploymentKey};
+use http::request::Parts;
+use services::{Caller, changes::Ask};
+
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/deployments/{cluster}/{namespace}/{name}/{ask}", post(ask))
+        .route("/deployments/{cluster}/{namespace}/{name}/rollback/{revision}", post(rollback))
+}
+
+async fn ask(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    Path((cluster, namespace, name, what)): Path<(String, String, String, String)>,
+    parts: Parts,
+    Form(typed): Form<Pairs>,
+) -> Response {
+    let key = DeploymentKey::new(cluster, namespace, name);
+    let page = format!("{}/{what}", key.path());
+    let result = match parse(&what, &typed) {
+        Ok(ask) => send(&state, &caller, &key, &ask, &typed).await,
+        Err(e) => Err(e),
+    };
+    answer(&state, &parts, &page, typed, result.map(|id| format!("/changes/{id}"))).await
+}
+
+async fn rollback(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    Path((cluster, namespace, name, revision)): Path<(String, String, String, String)>,
+    parts: Parts,
+    Form(typed): Form<Pairs>,
+) -> Response {
+    let key = DeploymentKey::new(cluster, namespace, name);
+    let page = format!("{}/rollback/{revision}", key.path());
+    let result = match revision.parse() {
+        Ok(revision) => send(&state, &caller, &key, &Ask::Rollback { revision }, &typed).await,
+        Err(e) => Err(e),
+    };
+    answer(&state, &parts, &page, typed, result.map(|id| format!("/changes/{id}"))).await
+}
+
+fn parse(what: &str, typed: &Pairs) -> Result<Ask> {
+    Ok(match what {
+        "stop" => Ask::Stop,
+        "start" => Ask::Start,
+        "delete" => Ask::Delete,
+        "scale" => {
+            let mut wrong = Vec::new();
+            let mut number = |name: &str| {
+                field(typed, name).trim().parse::<i64>().unwrap_or_else(|_| {
+                    wrong.push(FieldError { field: name.into(), message: "This has to be a whole number, such as 2.".into() });
+                    0
+                })
+            };
+            let ask = Ask::Scale { min: number("min"), max: number("max") };
+            if !wrong.is_empty() {
+                let mut e = Error::invalid("these numbers of replicas cannot be used");
+                e.fields = wrong;
+                return Err(e);
+            }
+            ask
+        }
+        _ => return Err(Error::not_found("a deployment cannot be asked for that")),
+    })
+}
+
+async fn send(state: &AppState, caller: &Caller, key: &DeploymentKey, ask: &Ask, typed: &Pairs) -> Result<ChangeId> {
+    let expected = match field(typed, "hash") {
+        "" => None,
+        hash => Some(hash.parse()?),
+    };
+    let id = state.services.changes.ask(caller, key, ask, field(typed, "comment"), expected).await?;
+    state.wake.changes.notify_waiters();
+    Ok(id)
+}
