@@ -1,0 +1,108 @@
+use super::*;
+
+const GOOD: &str = r#"
+[server]
+public_url = "http://127.0.0.1:8080"
+secret_key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+[database]
+url = "sqlite:gatehouse.db"
+[oidc]
+issuer = "http://localhost:9000"
+client_id = "gatehouse"
+client_secret = "s3cret"
+[[grants]]
+group = "gh-approvers-retail"
+role = "approver"
+units = ["retail"]
+environments = ["*"]
+[[approvals]]
+units = ["*"]
+environments = ["production"]
+stages = [{ role = "approver", count = 1 }]
+[[registries]]
+name = "main"
+url = "http://127.0.0.1:5000"
+rules = [{ repository = "models/**", tag = { regex = ".*" }, enabled = true }]
+[[trust.cosign_keys]]
+name = "release"
+pem = "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----"
+[prometheus]
+url = "http://127.0.0.1:9090"
+"#;
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    Config::read(Figment::from(Toml::string(text)), Path::new("."))
+}
+
+/// `key: what is wrong` of each problem.
+fn problems(text: &str) -> Vec<String> {
+    read(text).expect_err("refused").0.into_iter().map(|p| format!("{}: {}", p.key, p.wrong)).collect()
+}
+
+#[test]
+fn a_small_file_is_enough() {
+    let c = read(GOOD).expect("good");
+    assert_eq!(c.server.listen, "127.0.0.1:8080".parse().expect("address"));
+    assert_eq!(c.secret_key(), [1; 32]);
+    assert_eq!(c.session.idle_minutes, 30);
+    assert_eq!(c.settings().hold, 10_000_000);
+    assert!(!c.https());
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_neighbours() {
+    let e = read(&GOOD.replace("client_id", "clientid")).expect_err("refused").to_string();
+    assert!(e.contains("oidc.clientid: there is no such key"), "{e}");
+    assert!(e.contains("client_id"), "{e}");
+}
+
+#[test]
+fn all_problems_are_shown_at_once() {
+    let text = GOOD
+        .replace("http://127.0.0.1:8080", "http://gatehouse.example.org/console")
+        .replace("sqlite:", "mysql:")
+        .replace("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=", "c2hvcnQ=");
+    assert_eq!(
+        problems(&text),
+        [
+            "server.secret_key: it is not 32 bytes in base64",
+            "server.public_url: it has more than scheme, host and port",
+            "database.url: it is neither SQLite nor PostgreSQL",
+        ]
+    );
+}
+
+#[test]
+fn plain_http_is_for_loopback() {
+    assert_eq!(problems(&GOOD.replace("http://localhost:9000", "http://id.example.org")), ["oidc.issuer: it is not https"]);
+    assert_eq!(
+        problems(&GOOD.replace("http://127.0.0.1:8080", "http://gatehouse.example.org")),
+        ["server.public_url: it is not https"]
+    );
+}
+
+#[test]
+fn a_change_that_nobody_decides_is_not_a_setting() {
+    assert_eq!(
+        problems(&GOOD.replace("stages = [{ role = \"approver\", count = 1 }]", "stages = []")),
+        ["approvals[0].stages: there is no stage"]
+    );
+}
+
+#[test]
+fn a_secret_comes_from_a_file_and_from_one_place_only() {
+    let dir = tempfile::tempdir().expect("folder");
+    std::fs::write(dir.path().join("oidc"), "from-file\n").expect("written");
+    let read = |text: &str| Config::read(Figment::from(Toml::string(text)), dir.path());
+    let c = read(&GOOD.replace("client_secret = \"s3cret\"", "client_secret_file = \"oidc\"")).expect("good");
+    assert_eq!(c.oidc.client_secret.expect("there").expose(), "from-file");
+    let both = read(&GOOD.replace("client_secret = \"s3cret\"", "client_secret = \"a\"\nclient_secret_file = \"oidc\""));
+    assert_eq!(both.expect_err("refused").0[0].key, "oidc.client_secret_file");
+}
+
+#[test]
+fn a_secret_of_the_wrong_type_is_not_repeated() {
+    let e = read(&GOOD.replace("client_secret = \"s3cret\"", "client_secret = 483211")).expect_err("refused").to_string();
+    assert!(!e.contains("483211"), "{e}");
+    assert!(!format!("{:?}", read(GOOD).expect("good")).contains("s3cret"));
+}
