@@ -25,4 +25,6 @@ pub use cosign::is_usable_key;
 pub use error::{Problem, RegistryError};
 pub use http::Transport;
 pub use inspect::{Inspection, LayerFact};
+// What a registry sends by itself is read by a pure parser.
+pub use domain::artifact::{RegistryEvent, parse_events};
 pub use port::OciRegistries;

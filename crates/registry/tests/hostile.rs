@@ -1,5 +1,6 @@
 //! Registries that hang, lie, send us elsewhere or want our password: small servers that each do
 //! one thing wrong.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! The client against the world's real registry. `GATEHOUSE_WORLD` names the `world.json` of a
 //! running world; `cargo xtask test` sets it.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -69,6 +70,7 @@ async fn size(client: &Client, repository: &str, digest: &Digest) -> usize {
 #[tokio::test]
 async fn a_registry_is_checked_and_says_what_is_wrong() {
     let pusher = world();
+    pusher.empty("contract/checked").await;
     push_model(&pusher, "contract/checked", "v1", 8).await;
     let validated = client(&pusher).validate().await.unwrap();
     assert!(validated.catalog && validated.repositories > 0);
@@ -92,11 +94,13 @@ async fn a_registry_is_checked_and_says_what_is_wrong() {
     assert_eq!(problem(wrong).await, Problem::CredentialsRefused);
     let tls = RegistryConfig::new(pusher.url.replace("http://", "https://"));
     assert!(matches!(problem(tls).await, Problem::Tls(_)));
+    pusher.clean().await;
 }
 
 #[tokio::test]
 async fn repositories_and_tags_are_listed_page_by_page() {
     let pusher = world();
+    pusher.empty("contract/paged").await;
     let mut digests = Vec::new();
     for tag in ["v1", "v2", "v3"] {
         digests.push(push_model(&pusher, "contract/paged", tag, tag.len() + digests.len()).await);
@@ -138,11 +142,13 @@ async fn repositories_and_tags_are_listed_page_by_page() {
     let absent = client.all_tags("contract/absent").await.unwrap_err();
     assert!(matches!(absent.problem, Problem::NotFound(_)));
     assert!(client.all_tags("../x").await.is_err());
+    pusher.clean().await;
 }
 
 #[tokio::test]
 async fn a_signed_and_scanned_model_image_is_known() {
     let pusher = world();
+    pusher.empty("contract/signed").await;
     let client = client(&pusher);
     let repository = "contract/signed";
     let digest = push_model(&pusher, repository, "v1", 1000).await;
@@ -216,11 +222,13 @@ async fn a_signed_and_scanned_model_image_is_known() {
         ["v1"],
         "the fallback tag is no version"
     );
+    pusher.clean().await;
 }
 
 #[tokio::test]
 async fn cosigns_older_signatures_count_too() {
     let pusher = world();
+    pusher.empty("contract/older").await;
     let client = client(&pusher);
     let repository = "contract/older";
     let digest = push_model(&pusher, repository, "v1", 10).await;
@@ -242,11 +250,13 @@ async fn cosigns_older_signatures_count_too() {
         .unwrap();
     assert!(found.signature.is_verified(), "{:?}", found.signature);
     assert_eq!(client.all_tags(repository).await.unwrap(), ["v1"]);
+    pusher.clean().await;
 }
 
 #[tokio::test]
 async fn weights_in_plain_layers_are_passed_over() {
     let pusher = world();
+    pusher.empty("contract/plain").await;
     let client = client(&pusher);
     let weights = safetensors(4_000_000);
     let layer = tar(&[
@@ -270,11 +280,13 @@ async fn weights_in_plain_layers_are_passed_over() {
     assert_eq!(found.facts.parameters, Some(8_000_000));
     assert_eq!(found.facts.files.entries.len(), 3);
     assert!(found.facts.files.complete);
+    pusher.clean().await;
 }
 
 #[tokio::test]
 async fn a_pickle_that_runs_commands_is_found() {
     let pusher = world();
+    pusher.empty("contract/pickle").await;
     let client = client(&pusher);
     let layer = gzip(&tar(&[(
         "models/model.pkl",
@@ -297,11 +309,15 @@ async fn a_pickle_that_runs_commands_is_found() {
     let pickle = found.pickle.unwrap();
     assert_eq!(pickle.state, PickleState::Fail);
     assert_eq!(pickle.dangerous().next().unwrap().import, "posix.system");
+    pusher.clean().await;
 }
 
 #[tokio::test]
 async fn other_packagings_are_known() {
     let pusher = world();
+    pusher.empty("contract/pack").await;
+    pusher.empty("contract/kit").await;
+    pusher.empty("contract/docker").await;
     let client = client(&pusher);
     let weights = safetensors(100);
     let pack = json!({"descriptor": {"name": "packed", "licenses": ["MIT"]}, "config": {"format": "safetensors", "paramSize": "7b"}}).to_string();
@@ -388,11 +404,13 @@ async fn other_packagings_are_known() {
         "a cut header is named: {:?}",
         found.facts.notes
     );
+    pusher.clean().await;
 }
 
 #[tokio::test]
 async fn an_index_is_known_by_its_platforms() {
     let pusher = world();
+    pusher.empty("contract/index").await;
     let client = client(&pusher);
     let repository = "contract/index";
     let child = push_model(&pusher, repository, "amd64", 5).await;
@@ -427,4 +445,5 @@ async fn an_index_is_known_by_its_platforms() {
         (ArtifactKind::ModelImage, &child)
     );
     assert_eq!(found.scan.unwrap().state, ScanState::Fail);
+    pusher.clean().await;
 }

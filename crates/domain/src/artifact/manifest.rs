@@ -150,6 +150,10 @@ pub struct Index {
 
 /// What stands behind a tag or a digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for each artifact that is read, and none is kept"
+)]
 pub enum Document {
     /// One artifact.
     Manifest(Manifest),

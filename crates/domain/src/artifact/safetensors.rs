@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    facts::{DtypeTotal, TensorSummary},
+    facts::TensorSummary,
     malformed::{Malformed, clean, shown},
 };
 
@@ -143,10 +143,7 @@ fn check(name: &str, tensor: &Tensor, room: Option<u64>) -> Result<(u64, u64), M
 impl TensorSummary {
     /// Adds one tensor.
     pub(crate) fn add(&mut self, dtype: &str, elements: u64, bytes: u64) {
-        let total = self
-            .by_dtype
-            .entry(dtype.to_owned())
-            .or_insert_with(DtypeTotal::default);
+        let total = self.by_dtype.entry(dtype.to_owned()).or_default();
         total.tensors += 1;
         total.elements = total.elements.saturating_add(elements);
         total.bytes = total.bytes.saturating_add(bytes);
@@ -158,6 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::artifact::DtypeTotal;
 
     #[test]
     fn types_are_counted() {

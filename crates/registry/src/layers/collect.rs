@@ -273,7 +273,7 @@ impl Contents {
         match parsed {
             Ok(config) => Some(config),
             Err(malformed) => {
-                self.note(format!("{path}: {malformed}."));
+                self.note(format!("{path} {}.", malformed.problem));
                 None
             }
         }
@@ -329,7 +329,46 @@ fn highest<T>(map: &BTreeMap<String, T>) -> Option<(&str, &T)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::layers::source::Streamed;
+
+    fn collect(name: &str, claimed: u64, bytes: &[u8]) -> (Contents, Result<(), Stop>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut contents = Contents::new(Scope::All);
+            let mut source = Source::Stream(Streamed::of_bytes(bytes, 1 << 20));
+            let result = contents.take_raw(name, claimed, &mut source).await;
+            (contents, result)
+        })
+    }
+
+    #[test]
+    fn a_file_that_is_shorter_than_it_claims_is_an_end_not_a_fact() {
+        let (contents, result) = collect("a.safetensors", 1000, b"\x10\0\0\0\0\0\0\0{}");
+        assert!(matches!(result, Err(Stop::End)));
+        assert_eq!(contents.tensors(), None);
+        let (contents, result) = collect("config.json", 3, b"{}}");
+        assert!(result.is_ok());
+        let mut contents = contents;
+        assert_eq!(contents.config(), None);
+        assert!(contents.notes[0].starts_with("config.json is not JSON"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_is_answered(
+            name in prop::sample::select(vec!["README.md", "config.json", "a.safetensors", "b.gguf", "c.pkl", "d.pt", "e"]),
+            claimed in prop::sample::select(vec![0, 4, 8, 40, 4000, u64::MAX]),
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let (mut contents, _) = collect(name, claimed, &bytes);
+            let _ = (contents.config(), contents.card(), contents.gguf(), contents.tensors(), contents.listing());
+        }
+    }
 
     #[test]
     fn later_layers_remove_what_earlier_ones_hold() {

@@ -1,5 +1,6 @@
 //! What the tests share: artifacts made of bytes, and a small pusher.
-#![allow(dead_code)]
+// Each test crate uses its part; a failing test is its own message.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use domain::{
@@ -126,6 +127,8 @@ pub struct Pusher {
     pub url: String,
     pub username: String,
     pub password: String,
+    /// Repository and digest of each manifest that was pushed.
+    pushed: std::sync::Mutex<Vec<(String, Digest)>>,
 }
 
 impl Pusher {
@@ -135,7 +138,56 @@ impl Pusher {
             url: url.trim_end_matches('/').to_owned(),
             username: username.into(),
             password: password.into(),
+            pushed: std::sync::Mutex::default(),
         }
+    }
+
+    /// Takes away what was pushed, so that the world's catalogue stays as it was seeded. A test that
+    /// fails leaves it behind, to be looked at.
+    pub async fn clean(&self) {
+        let pushed: Vec<(String, Digest)> = std::mem::take(&mut *self.pushed.lock().unwrap());
+        for (repository, digest) in pushed {
+            let url = format!("{}/v2/{repository}/manifests/{digest}", self.url);
+            // The same content may have been pushed twice.
+            let status = self
+                .request(reqwest::Method::DELETE, &url)
+                .send()
+                .await
+                .unwrap()
+                .status();
+            assert!(matches!(status.as_u16(), 202 | 404), "{status}");
+        }
+    }
+
+    /// Takes away what an earlier run left in a repository.
+    pub async fn empty(&self, repository: &str) {
+        let url = format!("{}/v2/{repository}", self.url);
+        let list = self
+            .request(reqwest::Method::GET, &format!("{url}/tags/list"))
+            .send()
+            .await
+            .unwrap();
+        let list: Value = list.json().await.unwrap();
+        for tag in list["tags"].as_array().into_iter().flatten() {
+            let tag = tag.as_str().unwrap();
+            let head = self
+                .request(reqwest::Method::HEAD, &format!("{url}/manifests/{tag}"))
+                .header(
+                    "accept",
+                    format!("{}, {}", media_types::OCI_MANIFEST, media_types::OCI_INDEX),
+                )
+                .send()
+                .await
+                .unwrap();
+            if let Some(digest) = head.headers().get("docker-content-digest") {
+                let digest: Digest = digest.to_str().unwrap().parse().unwrap();
+                self.pushed
+                    .lock()
+                    .unwrap()
+                    .push((repository.to_owned(), digest));
+            }
+        }
+        self.clean().await;
     }
 
     fn request(&self, method: reqwest::Method, url: &str) -> reqwest::RequestBuilder {
@@ -195,6 +247,10 @@ impl Pusher {
             .await
             .unwrap();
         assert_eq!(put.status(), 201, "{}", put.text().await.unwrap());
+        self.pushed
+            .lock()
+            .unwrap()
+            .push((repository.to_owned(), digest.clone()));
         digest
     }
 
