@@ -52,7 +52,11 @@ pub async fn start(layout: &Layout, guard: &Guard, console_url: &str) -> Result<
             "timeout": "2s",
             "threshold": 3,
             "backoff": "5s",
-            "ignore": {"actions": ["pull", "mount"]},
+            // Manifests only: a layer by itself is no news.
+            "ignore": {
+                "actions": ["pull", "mount"],
+                "mediatypes": ["application/octet-stream"],
+            },
         }]},
     });
     let file = dir.join("config.yml");

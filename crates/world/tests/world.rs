@@ -1,6 +1,8 @@
 //! One small world, started for these stories alone: what it promises to those who use it.
 //! Builds what is missing first (minutes on a cold cache, nothing on a warm one).
 
+#![allow(clippy::unwrap_used)]
+
 use k8s_openapi::api::core::v1::{Namespace, Node, ResourceQuota};
 use kube::Api;
 use kube::api::ListParams;

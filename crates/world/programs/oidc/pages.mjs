@@ -16,6 +16,7 @@ th, td { text-align: left; padding: .35rem .6rem .35rem 0; border-bottom: 1px so
 td:last-child { text-align: right; }
 label { display: block; margin: .5rem 0; }
 input, button { font: inherit; padding: .3rem .6rem; }
+label input { display: block; width: 100%; max-width: 20rem; box-sizing: border-box; }
 [role=alert] { border-left: .3rem solid #b1380b; padding: .3rem .8rem; }
 form { margin: 0; }
 </style>
@@ -31,7 +32,6 @@ export function signIn({ action, abort, accounts, client, error, typed }) {
   const rows = accounts.map((account) => `<tr>
 <th scope="row">${escape(account.name)}</th>
 <td>${escape(account.role)}</td>
-<td><code>${escape(account.login)}</code></td>
 <td><form method="post" action="${escape(action)}">${hidden('login', account.login)}${hidden('password', account.password)}
 <button type="submit">Sign in as ${escape(account.login)}</button></form></td>
 </tr>`).join('\n');
@@ -44,7 +44,7 @@ ${error ? `<p role="alert">${escape(error)}</p>` : ''}
 <button type="submit">Sign in</button>
 </form>
 <h2>Who can sign in</h2>
-<table><thead><tr><th scope="col">Person</th><th scope="col">Role</th><th scope="col">Login</th><th scope="col">Sign in</th></tr></thead>
+<table><thead><tr><th scope="col">Person</th><th scope="col">Role</th><th scope="col">Sign in</th></tr></thead>
 <tbody>
 ${rows}
 </tbody></table>

@@ -226,3 +226,52 @@ impl Faults {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_counts_only_what_it_concerns() {
+        let state = State::default();
+        assert_eq!(state.take("GET", "/v2/"), None);
+        state.set(Some(Fault {
+            status: Some(500),
+            methods: vec!["PUT".into(), "patch".into()],
+            path: Some("/manifests/".into()),
+            times: Some(2),
+            ..Fault::default()
+        }));
+        assert_eq!(state.take("GET", "/v2/a/manifests/1"), None);
+        assert_eq!(state.take("PUT", "/v2/a/blobs/1"), None);
+        for method in ["PUT", "PATCH"] {
+            let fault = state.take(method, "/v2/a/manifests/1").unwrap();
+            assert_eq!(fault.status, Some(500));
+        }
+        assert_eq!(state.take("PUT", "/v2/a/manifests/1"), None, "used up");
+    }
+
+    #[test]
+    fn only_a_whole_cut_ends_open_connections() {
+        let state = State::default();
+        let open = state.connection();
+        state.set(Some(Fault {
+            path: Some("/x".into()),
+            ..Fault::away()
+        }));
+        assert!(!open.is_cancelled());
+        state.set(Some(Fault::away()));
+        assert!(open.is_cancelled());
+        assert!(!state.connection().is_cancelled(), "new ones begin well");
+        let stream = state.stream();
+        state.drop_streams();
+        assert!(stream.is_cancelled() && !state.stream().is_cancelled());
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused() {
+        assert!(serde_json::from_str::<Fault>(r#"{"delay": 5}"#).is_err());
+        let fault: Fault = serde_json::from_str(r#"{"delay_ms": 5}"#).unwrap();
+        assert_eq!(fault, Fault::slow(Duration::from_millis(5)));
+    }
+}
