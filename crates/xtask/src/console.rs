@@ -38,6 +38,13 @@ impl Console {
             .arg("--config")
             .arg(&self.config)
             .env("LEPTOS_SITE_ROOT", paths.site());
+        // Our own variables begin as the console's settings do, and it refuses what it does not know.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("GATEHOUSE_") && !text.contains("__") && text != "GATEHOUSE_LOG" {
+                command.env_remove(&name);
+            }
+        }
         if let Some(port) = self.port {
             command
                 .env("GATEHOUSE_SERVER__LISTEN", format!("127.0.0.1:{port}"))

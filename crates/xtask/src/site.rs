@@ -25,6 +25,9 @@ const WASM_INPUTS: [&str; 5] = [
     "Cargo.lock",
 ];
 
+/// Where class names stand that the style sheet keeps.
+const CSS_SOURCES: [&str; 2] = ["app/src", "server/src/edge"];
+
 /// Compresses what is sent as text; run by Node, which has brotli built in.
 const COMPRESS: &str = include_str!("../npm/compress.mjs");
 
@@ -170,11 +173,12 @@ fn optimise(from: &Path, to: &Path, paths: &Paths, progress: &Progress) -> Resul
 /// Builds the style sheet; tells whether it changed.
 fn css(pkg: &Path, paths: &Paths, progress: &Progress) -> Result<bool> {
     let style = paths.root.join("style");
-    // What the sources do not use is purged, so they are an input.
-    let inputs = Fingerprint::default()
-        .path(&style)?
-        .path(&paths.root.join("app/src"))?
-        .finish();
+    // What the sources do not use is purged, so they are inputs.
+    let mut inputs = Fingerprint::default().path(&style)?;
+    for sources in CSS_SOURCES {
+        inputs = inputs.path(&paths.root.join(sources))?;
+    }
+    let inputs = inputs.finish();
     let stamp = paths.work().join("css.inputs");
     let out = pkg.join(format!("{NAME}.css"));
     if is_current(&stamp, &inputs) && out.exists() {

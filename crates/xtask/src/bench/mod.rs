@@ -73,9 +73,10 @@ pub fn bench(mut args: Args) -> Result<ExitCode> {
     progress.say("world", "starting a fresh one for the measurements");
     let mut running = world::start(&programs.world, &options, paths.log("bench-world"))?;
     let addresses = world::wait(&mut running, &state, &progress, || Ok(go_on()))?;
+    let config = addresses.console.config;
     let console = Console {
         program: programs.console,
-        config: addresses.console.config,
+        config: config.clone(),
         port: None,
     };
     let (listen, url) = console.addresses()?;
@@ -86,6 +87,8 @@ pub fn bench(mut args: Args) -> Result<ExitCode> {
     shell::write(&script, SCRIPT)?;
     let bench = Bench {
         script,
+        fill,
+        config,
         world: world::addresses_file(&state),
         url,
         listen,
