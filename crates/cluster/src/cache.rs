@@ -2,6 +2,7 @@
 //! waits for anything.
 
 use crate::{
+    few::Few,
     names::{Interner, Name},
     pack::Packed,
     shown::Shown,
@@ -16,6 +17,20 @@ use std::{
 
 /// Events kept of one deployment; older ones make room.
 pub(crate) const EVENTS_KEPT: usize = 50;
+/// Events kept that came before the object that they are about.
+const EVENTS_WAITING: usize = 500;
+
+/// Kinds whose objects belong to a deployment, by name where nothing else tells.
+const OWNED: &[&str] = &[
+    "InferenceService",
+    "Pod",
+    "Deployment",
+    "ReplicaSet",
+    "HorizontalPodAutoscaler",
+    "ScaledObject",
+    "Service",
+    "HTTPRoute",
+];
 
 /// What a watch of one kind reports.
 pub(crate) enum Change<T> {
@@ -36,11 +51,11 @@ pub(crate) struct Space {
 #[derive(Default)]
 pub(crate) struct Entry {
     pub object: Option<Packed<Value>>,
-    pub workloads: BTreeMap<Arc<str>, Packed<Workload>>,
-    pub pods: BTreeMap<Arc<str>, Packed<Pod>>,
-    pub routes: BTreeMap<Arc<str>, Packed<Route>>,
+    pub workloads: Few<Workload>,
+    pub pods: Few<Pod>,
+    pub routes: Few<Route>,
     /// By the event object's name, oldest first.
-    pub events: VecDeque<(Arc<str>, Packed<Event>)>,
+    pub events: Few<Event>,
     /// The line in the list, made when something changed.
     pub shown: Option<Arc<Shown>>,
 }
@@ -101,6 +116,7 @@ pub(crate) struct Data {
     workload_owner: BTreeMap<Name, Arc<str>>,
     route_owner: BTreeMap<Name, Arc<str>>,
     event_owner: BTreeMap<Name, Arc<str>>,
+    waiting_events: VecDeque<(Name, EventPut)>,
     pods: BTreeMap<Name, PodSeen>,
     shared_requests: BTreeSet<Requests>,
     pub usage: Usage,
@@ -158,12 +174,15 @@ impl Data {
     pub fn objects(&mut self, change: Change<Packed<Value>>) {
         match change {
             Change::Put(n, object) => {
-                if self
+                let known = self
                     .entry(&n.namespace, &n.name)
-                    .and_then(|e| e.object.as_ref())
-                    != Some(&object)
-                {
+                    .and_then(|e| e.object.as_ref());
+                let new = known.is_none();
+                if known != Some(&object) {
                     self.touch(&n.namespace, &n.name, |e| e.object = Some(object));
+                }
+                if new {
+                    self.retry_events(&n.namespace);
                 }
             }
             Change::Gone(n) => {
@@ -217,7 +236,7 @@ impl Data {
         &mut self,
         change: Change<Child<T>>,
         index: fn(&mut Self) -> &mut BTreeMap<Name, Arc<str>>,
-        slot: fn(&mut Entry) -> &mut BTreeMap<Arc<str>, Packed<T>>,
+        slot: fn(&mut Entry) -> &mut Few<T>,
     ) {
         match change {
             Change::Put(n, child) => {
@@ -234,7 +253,7 @@ impl Data {
                     return;
                 }
                 self.touch(&n.namespace, &owner, |e| {
-                    slot(e).insert(n.name.clone(), child.value);
+                    slot(e).put(&n.name, child.value);
                 });
             }
             Change::Gone(n) => {
@@ -286,7 +305,7 @@ impl Data {
                         == Some(&full);
                     if !same {
                         self.touch(&n.namespace, owner, |e| {
-                            e.pods.insert(n.name.clone(), full);
+                            e.pods.put(&n.name, full);
                         });
                     }
                 }
@@ -348,25 +367,29 @@ impl Data {
     pub fn events(&mut self, change: Change<EventPut>) {
         match change {
             Change::Put(n, put) => {
-                let Some(owner) = self.deployment_of(&n.namespace, &put.kind, &put.object) else {
+                let owner = self.deployment_of(&n.namespace, &put.kind, &put.object);
+                let Some(owner) = owner else {
+                    if OWNED.contains(&put.kind.as_str()) {
+                        self.waiting_events.push_back((n, put));
+                        if self.waiting_events.len() > EVENTS_WAITING {
+                            self.waiting_events.pop_front();
+                        }
+                    }
                     return;
                 };
                 self.event_owner.insert(n.clone(), owner.clone());
-                let known = self.entry(&n.namespace, &owner).map(|e| &e.events);
-                if known
-                    .is_some_and(|l| l.iter().any(|(name, e)| *name == n.name && *e == put.value))
-                {
+                let known = self.entry(&n.namespace, &owner);
+                if known.and_then(|e| e.events.get(&n.name)) == Some(&put.value) {
                     return;
                 }
                 let mut pushed_out = None;
                 self.touch(&n.namespace, &owner, |e| {
-                    e.events.retain(|(known, _)| *known != n.name);
-                    e.events.push_back((n.name.clone(), put.value));
-                    if e.events.len() > EVENTS_KEPT {
-                        pushed_out = e.events.pop_front();
-                    }
+                    // What happened again is the newest.
+                    e.events.remove(&n.name);
+                    e.events.put(&n.name, put.value);
+                    pushed_out = e.events.limit(EVENTS_KEPT);
                 });
-                if let Some((name, _)) = pushed_out {
+                if let Some(name) = pushed_out {
                     self.event_owner.remove(&Name {
                         namespace: n.namespace,
                         name,
@@ -375,9 +398,7 @@ impl Data {
             }
             Change::Gone(n) => {
                 if let Some(owner) = self.event_owner.remove(&n) {
-                    self.touch(&n.namespace, &owner, |e| {
-                        e.events.retain(|(known, _)| *known != n.name)
-                    });
+                    self.touch(&n.namespace, &owner, |e| e.events.remove(&n.name));
                 }
             }
             Change::All(list) => {
@@ -393,6 +414,17 @@ impl Data {
                     .for_each(|(n, e)| self.events(Change::Put(n, e)));
             }
         }
+    }
+
+    /// Watches are not in step: an event may come before its object. Those of a namespace in which
+    /// something appeared get another chance.
+    fn retry_events(&mut self, namespace: &Arc<str>) {
+        let (mine, others): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.waiting_events)
+            .into_iter()
+            .partition(|(n, _)| n.namespace == *namespace);
+        self.waiting_events = others;
+        mine.into_iter()
+            .for_each(|(n, e)| self.events(Change::Put(n, e)));
     }
 
     /// The deployment that an object belongs to: by what is known of its children, else by how KServe
@@ -429,11 +461,7 @@ impl Data {
                     return seen.owner.clone();
                 }
             }
-            "Deployment"
-            | "ReplicaSet"
-            | "HorizontalPodAutoscaler"
-            | "ScaledObject"
-            | "Service" => {}
+            kind if OWNED.contains(&kind) => {}
             _ => return None,
         }
         let mut rest = object;

@@ -172,7 +172,10 @@ fn events_are_bounded_and_follow_the_cluster() {
     }
     let entry = data.entry("x", "llama").unwrap();
     assert_eq!(entry.events.len(), EVENTS_KEPT);
-    assert_eq!(entry.events[0].1.get().unwrap().reason, "r10");
+    assert_eq!(
+        entry.events.values().next().unwrap().get().unwrap().reason,
+        "r10"
+    );
     assert_eq!(data.event_owner.len(), EVENTS_KEPT);
     data.events(Change::All(Vec::new()));
     assert!(data.entry("x", "llama").unwrap().events.is_empty() && data.event_owner.is_empty());
@@ -201,4 +204,30 @@ fn a_namespace_that_changes_hands_makes_its_deployments_anew() {
     assert!(data.dirty.contains(&n));
     assert_eq!(data.scope("x").unit, "research");
     assert_eq!(data.scope("unknown").unit, "");
+}
+
+#[test]
+fn an_event_waits_for_its_object() {
+    let mut data = Data::default();
+    let e = data.name("x", "llama.1");
+    data.events(Change::Put(
+        e,
+        event("InferenceService", "llama", "InternalError"),
+    ));
+    let other = data.name("x", "other.1");
+    data.events(Change::Put(other, event("Secret", "llama", "R")));
+    assert_eq!(data.waiting_events.len(), 1);
+    let n = data.name("x", "llama");
+    data.objects(Change::Put(n, object(1)));
+    let events = &data.entry("x", "llama").unwrap().events;
+    assert_eq!(
+        events.values().next().unwrap().get().unwrap().reason,
+        "InternalError"
+    );
+    assert!(data.waiting_events.is_empty());
+    for i in 0..EVENTS_WAITING + 5 {
+        let n = data.name("y", &format!("e{i}"));
+        data.events(Change::Put(n, event("Pod", "stranger", "R")));
+    }
+    assert_eq!(data.waiting_events.len(), EVENTS_WAITING);
 }

@@ -11,6 +11,7 @@ mod config;
 mod connect;
 mod decode;
 mod facts;
+mod few;
 mod fleet;
 mod identity;
 mod link;

@@ -103,7 +103,7 @@ impl Parts {
             workloads: entry.workloads.values().cloned().collect(),
             pods: entry.pods.values().cloned().collect(),
             routes: entry.routes.values().cloned().collect(),
-            events: entry.events.iter().map(|(_, e)| e.clone()).collect(),
+            events: entry.events.values().cloned().collect(),
             namespace_uid,
             scope,
         })
