@@ -52,6 +52,13 @@ impl Query {
         encode(&pairs)
     }
 
+    /// This query with one more value of a repeated parameter.
+    pub fn also(&self, name: &str, value: &str) -> String {
+        let mut pairs: Vec<_> = self.0.iter().filter(|(k, v)| k != "after" && !v.is_empty()).cloned().collect();
+        pairs.push((name.to_owned(), value.to_owned()));
+        encode(&pairs)
+    }
+
     /// This query without one value of a repeated parameter.
     pub fn without(&self, name: &str, value: &str) -> String {
         let pairs: Vec<_> = self.0.iter().filter(|(k, v)| !(k == name && v == value) && k != "after" && !v.is_empty()).cloned().collect();

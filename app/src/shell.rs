@@ -1,6 +1,6 @@
 //! The document around every page: head, masthead, navigation.
 
-use crate::{load, pages::*};
+use crate::{components::Frame, load, pages::*};
 use leptos::{nonce::use_nonce, prelude::*};
 use leptos_meta::{MetaTags, Title, provide_meta_context};
 use leptos_router::{
@@ -59,6 +59,12 @@ pub fn App() -> impl IntoView {
             <Frame>
                 <Routes fallback=|| { load::set_status(404); view! { <NotFound /> } }>
                     <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
+                    <Route path=path!("/catalog") view=CatalogPage ssr=SsrMode::Async />
+                    <Route path=path!("/catalog/models/:id") view=ModelPage ssr=SsrMode::Async />
+                    <Route path=path!("/catalog/versions/:id") view=VersionPage ssr=SsrMode::Async />
+                    <Route path=path!("/registries") view=RegistriesPage ssr=SsrMode::Async />
+                    <Route path=path!("/registries/new") view=NewRegistryPage ssr=SsrMode::Async />
+                    <Route path=path!("/registries/:id") view=RegistryPage ssr=SsrMode::Async />
                     <Route path=path!("/approvals") view=ApprovalsPage ssr=SsrMode::Async />
                     <Route path=path!("/requests") view=RequestsPage ssr=SsrMode::Async />
                     <Route path=path!("/changes") view=ChangesPage ssr=SsrMode::Async />
@@ -84,51 +90,3 @@ fn NotFound() -> impl IntoView {
     view! { <ErrorState kind=domain::Kind::NotFound message="there is no such page".to_owned() remedy=Some("Check the address, or begin at the overview.".to_owned()) /> }
 }
 
-/// Navigation entries: (address, words).
-const NAVIGATION: [(&str, &str); 7] = [
-    ("/", "Overview"),
-    ("/catalog", "Catalogue"),
-    ("/deployments", "Deployments"),
-    ("/approvals", "Approvals"),
-    ("/requests", "My requests"),
-    ("/audit", "Audit"),
-    ("/clusters", "Clusters"),
-];
-
-#[component]
-fn Frame(children: Children) -> impl IntoView {
-    let path = leptos_router::hooks::use_location().pathname.get_untracked();
-    let current = move |href: &str| if href == "/" { path == "/" } else { path.starts_with(href) };
-    let who = load::caller();
-    view! {
-        <div class="pf-v6-c-page gh-page">
-            <a class="pf-v6-c-skip-to-content pf-v6-c-button pf-m-primary" href="#main">"Skip to content"</a>
-            <header class="pf-v6-c-masthead">
-                <div class="pf-v6-c-masthead__main">
-                    <div class="pf-v6-c-masthead__brand"><a class="pf-v6-c-masthead__logo gh-logo" href="/">"Gatehouse"</a></div>
-                </div>
-                <div class="pf-v6-c-masthead__content gh-masthead-content">
-                    {who.map(|c| view! {
-                        <span class="gh-who">{c.name}</span>
-                        <form method="post" action="/signout"><button class="pf-v6-c-button pf-m-link" type="submit">"Sign out"</button></form>
-                    })}
-                </div>
-            </header>
-            <div class="pf-v6-c-page__sidebar"><div class="pf-v6-c-page__sidebar-body">
-                <nav class="pf-v6-c-nav" aria-label="Main">
-                    <ul class="pf-v6-c-nav__list" role="list">
-                        {NAVIGATION.into_iter().map(|(href, words)| {
-                            let on = current(href);
-                            view! {
-                                <li class="pf-v6-c-nav__item">
-                                    <a class=if on { "pf-v6-c-nav__link pf-m-current" } else { "pf-v6-c-nav__link" } href=href aria-current=on.then_some("page")>{words}</a>
-                                </li>
-                            }
-                        }).collect_view()}
-                    </ul>
-                </nav>
-            </div></div>
-            <div class="pf-v6-c-page__main-container"><main class="pf-v6-c-page__main" id="main" tabindex="-1">{children()}</main></div>
-        </div>
-    }
-}

@@ -45,7 +45,7 @@ pub fn TextField(
     #[prop(optional, into)] value: String,
     #[prop(optional, into)] help: Option<String>,
     /// What is wrong with it, where the page knows it itself.
-    #[prop(optional, into)] problem: Option<String>,
+    #[prop(optional_no_strip, into)] problem: Option<String>,
     #[prop(optional)] required: bool,
     #[prop(optional, into)] kind: Option<&'static str>,
     #[prop(optional, into)] autocomplete: Option<&'static str>,
@@ -73,7 +73,7 @@ pub fn TextArea(
     #[prop(into)] label: String,
     #[prop(optional, into)] value: String,
     #[prop(optional, into)] help: Option<String>,
-    #[prop(optional, into)] problem: Option<String>,
+    #[prop(optional_no_strip, into)] problem: Option<String>,
     #[prop(optional)] required: bool,
     #[prop(optional)] rows: Option<u32>,
     #[prop(optional)] code: bool,
@@ -102,7 +102,7 @@ pub fn SelectField(
     options: Vec<(String, String)>,
     #[prop(optional, into)] value: String,
     #[prop(optional, into)] help: Option<String>,
-    #[prop(optional, into)] problem: Option<String>,
+    #[prop(optional_no_strip, into)] problem: Option<String>,
     #[prop(optional)] required: bool,
 ) -> impl IntoView {
     let value = form_state().value(&name).map_or(value, str::to_owned);

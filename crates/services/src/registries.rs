@@ -19,6 +19,13 @@ pub struct RegistryInput {
     pub rules: Vec<SyncRule>,
 }
 
+/// What a person may do with registries, so that pages offer nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryRights {
+    pub manage: bool,
+    pub sync: bool,
+}
+
 /// The most that one sync takes from one registry.
 const MAX_REPOSITORIES: usize = 10_000;
 const MAX_TAGS: usize = 2_000;
@@ -29,6 +36,17 @@ const FRESH: i64 = Micros::HOUR;
 const LEASE: i64 = 2 * Micros::MINUTE;
 
 impl Registries {
+    /// What the caller may do here; each call checks it again.
+    pub fn rights(&self, caller: &Caller) -> RegistryRights {
+        RegistryRights {
+            manage: self
+                .0
+                .policy
+                .may_anywhere(caller, Action::ManageRegistries),
+            sync: self.0.policy.may_anywhere(caller, Action::SyncRegistry),
+        }
+    }
+
     pub async fn list(&self, caller: &Caller) -> Result<Vec<RegistryRow>> {
         self.0
             .require_anywhere(caller, Action::ViewRegistries, "registries")

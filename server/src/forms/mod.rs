@@ -5,6 +5,7 @@ mod audit;
 mod changes;
 mod deploy;
 mod deployments;
+mod registries;
 mod theme;
 
 use crate::edge::{AppState, rerender, see_other};
@@ -15,7 +16,7 @@ use http::request::Parts;
 
 /// Routes of all areas.
 pub fn routes() -> Router<AppState> {
-    Router::new().merge(audit::routes()).merge(changes::routes()).merge(deployments::routes()).merge(deploy::routes()).merge(theme::routes())
+    Router::new().merge(audit::routes()).merge(changes::routes()).merge(deployments::routes()).merge(deploy::routes()).merge(registries::routes()).merge(theme::routes())
 }
 
 /// The pairs of a form as they came.

@@ -1,0 +1,87 @@
+//! One model: its versions by digest, what is known of the newest, its card.
+
+use super::{deploy, facts, name_of, tags};
+use crate::{components::*, load::load, query::Query};
+use domain::ids::ModelId;
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use services::{catalog::ModelView, ports::VersionRow};
+
+const COLUMNS: [&str; 8] = ["Version", "Digest", "Format", "Quantisation", "Size", "Checks", "Seen", "Deploy"];
+
+#[component]
+pub fn ModelPage() -> impl IntoView {
+    let id = use_params_map().get_untracked().get("id").unwrap_or_default();
+    let after = Query::current().get("after").map(str::to_owned);
+    load(
+        |s, c| async move {
+            let id: ModelId = id.parse()?;
+            s.catalog.model(&c, id, after.as_deref()).await
+        },
+        |v| page(&v),
+    )
+}
+
+fn page(v: &ModelView) -> AnyView {
+    let m = &v.model;
+    let latest = &m.latest;
+    let offer = v.may_deploy && latest.kind.holds_model() && latest.gone_at.is_none();
+    let rows: Vec<AnyView> = v.versions.rows.iter().map(|r| line(r, v.may_deploy, r.id == latest.id)).collect();
+    let shown = rows.len();
+    let actions = view! {
+        {offer.then(|| deploy(latest.id, "Deploy", "primary"))}
+        <a class="pf-v6-c-button pf-m-secondary" href=format!("/catalog/versions/{}", latest.id)>"Newest version"</a>
+    };
+    let subtitle = view! { <code class="gh-hash">{m.repository.clone()}</code>{format!(" in {} · {} · newest: {}", m.registry_name, latest.kind.label(), name_of(latest))} };
+    view! {
+        <PageHeader title=m.name.clone() crumbs=vec![Crumb::new("Catalogue", "/catalog")] subtitle=subtitle.into_any() actions=actions.into_any() />
+        <section class="pf-v6-c-page__main-section gh-stack">
+            <FormAlert />
+            {card("Versions", view! { {table("Versions", &COLUMNS, rows)}<Pager next=v.versions.next.clone() shown=shown /> })}
+            <div class="gh-columns">
+                {card("Card", card_text(v.card_html.as_deref()))}
+                {card("What is known of the newest version", facts::all(latest))}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+fn line(v: &VersionRow, may_deploy: bool, newest: bool) -> AnyView {
+    let f = &v.facts;
+    let href = format!("/catalog/versions/{}", v.id);
+    let name = name_of(v);
+    let gone = v.gone_at.map(|t| view! { <div><Label tone=Tone::Bad text="gone" /><span class="gh-muted gh-small">" from the registry "<When at=t /></span></div> });
+    let moved = v.tags.iter().any(|t| t.moved_at.is_some() || t.moved_from.is_some()).then(|| tags(&v.tags));
+    row(vec![
+        ("Version", view! { <a href=href>{name}</a>{newest.then(|| view! { " "<Label tone=Tone::Info text="newest" /> })}{moved}{gone} }.into_any()),
+        ("Digest", view! { <code title=v.digest.to_string()>{v.digest.short().to_owned()}</code> }.into_any()),
+        ("Format", known(f.format.as_ref().map(|x| x.label().to_owned()))),
+        ("Quantisation", known(f.quantisation.clone().or(f.dtype.clone()))),
+        ("Size", known(f.size_bytes.or(f.artifact_bytes).map(facts::size))),
+        (
+            "Checks",
+            view! {
+                <ul class="gh-plain-list gh-stack-tight" role="list">
+                    <li><span class="gh-muted gh-small">"Signature "</span>{facts::signature_label(&v.signature)}</li>
+                    <li><span class="gh-muted gh-small">"Scan "</span>{facts::scan_label(v.scan.as_ref())}</li>
+                    {v.pickle.as_ref().map(|p| view! { <li>{facts::pickle_label(p)}</li> })}
+                </ul>
+            }
+            .into_any(),
+        ),
+        ("Seen", view! { <When at=v.first_seen /> }.into_any()),
+        (
+            "Deploy",
+            if may_deploy && v.kind.holds_model() && v.gone_at.is_none() { deploy(v.id, "Deploy", "link") } else { view! { <span class="gh-muted">"—"</span> }.into_any() },
+        ),
+    ])
+}
+
+/// The card as its author wrote it; it was made safe by the service.
+pub fn card_text(html: Option<&str>) -> AnyView {
+    match html {
+        Some(h) if !h.trim().is_empty() => view! { <div class="gh-prose" inner_html=h.to_owned()></div> }.into_any(),
+        _ => view! { <p class="gh-muted">"This artifact carries no card."</p> }.into_any(),
+    }
+}

@@ -1,0 +1,69 @@
+//! One registry: how its sync goes, and, where it was added in the console, changing or removing it.
+
+use super::{form, rules, source, sync_now, sync_state};
+use crate::{components::*, load::load, query::Query};
+use domain::ids::RegistryId;
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use services::{
+    ports::{RegistryRow, Source},
+    registries::RegistryRights,
+};
+
+#[component]
+pub fn RegistryPage() -> impl IntoView {
+    let id = use_params_map().get_untracked().get("id").unwrap_or_default();
+    let removing = Query::current().get("remove").is_some();
+    load(
+        |s, c| async move {
+            let id: RegistryId = id.parse()?;
+            Ok((s.registries.get(&c, id).await?, s.registries.rights(&c)))
+        },
+        move |(r, rights)| page(&r, rights, removing),
+    )
+}
+
+fn page(r: &RegistryRow, rights: RegistryRights, removing: bool) -> AnyView {
+    let editable = rights.manage && r.source == Source::Console;
+    let base = format!("/registries/{}", r.id);
+    let models = format!("/catalog?registry={}", r.id);
+    let actions = view! {
+        {rights.sync.then(|| sync_now(r, "secondary"))}
+        <a class="pf-v6-c-button pf-m-secondary" href=models>"Models"</a>
+        {editable.then(|| view! { <a class="pf-v6-c-button pf-m-link pf-m-danger" href=format!("{base}?remove=1")>"Remove"</a> })}
+    };
+    let confirm = (removing && editable).then(|| {
+        alert(Tone::Warn, format!("Remove {}?", r.name), view! {
+            <p>"Its models leave the catalogue. Deployments that run from it go on, and the registry itself is not touched."</p>
+            <form method="post" action=format!("{base}/remove") class="gh-actions">
+                <Submit text="Remove it" kind="danger" />
+                <a class="pf-v6-c-button pf-m-link" href=base.clone()>"Keep it"</a>
+            </form>
+        })
+    });
+    let facts = terms(vec![
+        ("Address", view! { <code class="gh-hash">{r.url.clone()}</code> }.into_any()),
+        ("User", r.username.clone().map_or_else(|| view! { <span class="gh-muted">"none, read without signing in"</span> }.into_any(), IntoAny::into_any)),
+        ("Password", if r.secret.is_some() { "stored, encrypted; it is never shown".into_any() } else { view! { <span class="gh-muted">"none"</span> }.into_any() }),
+        ("Every", format!("{} minutes", r.sync_minutes).into_any()),
+        ("Source", source(r.source)),
+        ("What is taken", rules(r)),
+    ]);
+    let edit = if editable {
+        card("Change", form::fields(Some(r)))
+    } else if r.source == Source::File {
+        alert(Tone::Info, "It is read-only here", view! { <p>"This registry stands in the configuration file. Whoever runs the console changes it there and starts the console again."</p> })
+    } else {
+        ().into_any()
+    };
+    view! {
+        <PageHeader title=r.name.clone() crumbs=vec![Crumb::new("Registries", "/registries")] subtitle=view! { <code class="gh-hash">{r.url.clone()}</code> }.into_any() actions=actions.into_any() />
+        <section class="pf-v6-c-page__main-section gh-stack">
+            <FormAlert />
+            {confirm}
+            <div class="gh-columns">{card("Sync", sync_state(r))}{card("What it is", facts)}</div>
+            {edit}
+        </section>
+    }
+    .into_any()
+}
