@@ -278,6 +278,7 @@ impl World {
             kserve::install(&client, &webhook, options.kserve_crds.as_deref())
                 .await
                 .map_err(said)?;
+            kubernetes::show_kserve(&cluster.name, client.clone()).await?;
             Ok::<_, Error>((cluster.name.clone(), client, webhook))
         }))
         .await?;

@@ -102,6 +102,41 @@ fn objects(cluster: &str, pod_logs: &Path) -> Vec<Value> {
     objects
 }
 
+/// The Deployment by which a cluster shows which KServe it has. The stand-in runs outside the
+/// cluster, so it has no pods.
+///
+/// # Errors
+/// When the API server refuses it.
+pub async fn show_kserve(cluster: &str, client: kube::Client) -> Result<()> {
+    let labels = json!({"control-plane": "kserve-controller-manager"});
+    let deployment = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": "kserve-controller-manager",
+            "namespace": "kserve",
+            "labels": labels,
+            "annotations": {
+                "gatehouse.dev/world": "a stand-in outside the cluster does this controller's work",
+            },
+        },
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{
+                    "name": "manager",
+                    "image": "kserve/kserve-controller:v0.20.0",
+                }]},
+            },
+        },
+    });
+    Applier::new(cluster, client, "gatehouse-world")
+        .apply(&[deployment])
+        .await
+}
+
 fn namespace_objects() -> Vec<Value> {
     namespaces()
         .into_iter()

@@ -7,5 +7,5 @@ mod nodes;
 mod plane;
 
 pub use apply::{Applier, apply_yaml, parse_yaml};
-pub use content::{UNITS, content_hash, install, namespaces};
+pub use content::{UNITS, content_hash, install, namespaces, show_kserve};
 pub use plane::{CONSOLE_USER, CONTROLLER_USER, Plane, port_names, server_url};
