@@ -71,7 +71,7 @@ CREATE TABLE items (
     object_name TEXT COLLATE "C" NOT NULL,
     -- `apply` or `delete`, and the hash, as in the revision's content.
     action TEXT COLLATE "C" NOT NULL,
-    content_hash TEXT COLLATE "C" NOT NULL,
+    fingerprint TEXT COLLATE "C" NOT NULL,
     state TEXT COLLATE "C" NOT NULL,
     message TEXT COLLATE "C",
     applied_uid TEXT COLLATE "C",

@@ -71,7 +71,7 @@ CREATE TABLE items (
     object_name TEXT NOT NULL,
     -- `apply` or `delete`, and the hash, as in the revision's content.
     action TEXT NOT NULL,
-    content_hash TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
     state TEXT NOT NULL,
     message TEXT,
     applied_uid TEXT,

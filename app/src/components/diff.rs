@@ -8,6 +8,14 @@ pub fn DiffTable(changes: Vec<FieldChange>, #[prop(into)] before: String, #[prop
     if changes.is_empty() {
         return view! { <p>"No field differs."</p> }.into_any();
     }
+    if let [FieldChange { path, before, after }] = changes.as_slice() {
+        let whole = |v: &Option<Value>| v.clone().filter(|v| !v.is_null()).map(|v| domain::yaml::to_yaml(&v));
+        match (path.is_empty(), whole(before), whole(after)) {
+            (true, None, Some(text)) => return view! { <p>"Nothing is there yet: all of it is new."</p><super::Code text=text label="New" /> }.into_any(),
+            (true, Some(text), None) => return view! { <p>"All of it goes."</p><super::Code text=text label="What goes" /> }.into_any(),
+            _ => {}
+        }
+    }
     view! {
         <div class="gh-scroll" tabindex="0" role="region" aria-label="Difference field by field">
             <table class="pf-v6-c-table pf-m-compact gh-diff-table">

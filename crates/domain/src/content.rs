@@ -6,11 +6,11 @@
 //! that are applied are made from it by [`Content::to_apply`] and nothing else.
 
 use crate::{
-    ids::{ChangeId, ClusterId, Digest},
+    ids::{ClusterId, Digest},
     place::ObjectRef,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Annotations under this prefix are the console's own and never part of the content.
 pub const OWN_PREFIX: &str = "gatehouse.dev/";
@@ -110,18 +110,26 @@ impl Content {
         ObjectRef { api_version: text("/apiVersion"), kind: text("/kind"), name: text("/metadata/name") }
     }
 
-    /// The one way from content to what the API server is sent: the object and the annotations that
-    /// tie it to its change.
-    pub fn to_apply(&self, change: ChangeId) -> Value {
-        let mut object = self.object.clone();
-        let meta = object["metadata"].as_object_mut().expect("clean() always makes metadata an object");
-        let annotations = meta.entry("annotations").or_insert_with(|| json!({}));
-        if let Some(a) = annotations.as_object_mut() {
-            a.insert(format!("{OWN_PREFIX}change"), json!(change.to_string()));
-            a.insert(format!("{OWN_PREFIX}content-hash"), json!(self.hash().as_str()));
-        }
-        object
+    /// The one way from content to what the API server is sent: the object and nothing else. No
+    /// annotation of ours ties it to its change: KServe copies an InferenceService's annotations into
+    /// the pod template, so one that changes with each change would restart pods that need no restart.
+    pub fn to_apply(&self) -> Value {
+        self.object.clone()
     }
+}
+
+/// Digest of what decides what is served: the spec and the annotations that change it. Two objects with
+/// the same one are served alike, whatever else stands on them; lists compare by it.
+pub fn fingerprint(object: &Value) -> Digest {
+    let serving: Map<String, Value> = object
+        .pointer("/metadata/annotations")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter(|(k, _)| SERVING_PREFIXES.iter().any(|p| k.starts_with(p)))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    Digest::of(&canonical(&(object.get("spec"), serving)))
 }
 
 /// Does what the API server has (or would have) amount to what was approved? The spec must be equal,
@@ -158,6 +166,7 @@ pub fn differs_from_approved(approved: &Value, other: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn stored() -> Value {
         json!({
@@ -191,9 +200,9 @@ mod tests {
     #[test]
     fn applying_and_cleaning_gives_the_content_back() {
         let c = content();
-        let applied = c.to_apply(ChangeId(uuid::Uuid::nil()));
-        assert_eq!(applied["metadata"]["annotations"]["gatehouse.dev/content-hash"], c.hash().as_str());
+        let applied = c.to_apply();
         assert_eq!(clean(&applied), c.object);
+        assert_eq!(fingerprint(&applied), fingerprint(&stored()));
         assert!(differs_from_approved(&c.object, &applied).is_empty());
     }
 

@@ -136,8 +136,8 @@ pub struct Row {
     pub gpus: i64,
     pub url: Option<String>,
     pub created_at: Option<Micros>,
-    /// Value of our `gatehouse.dev/content-hash` annotation: a claim to check, not a proof.
-    pub claimed_hash: Option<String>,
+    /// [`crate::content::fingerprint`] of the object as it is.
+    pub fingerprint: crate::ids::Digest,
     pub as_of: Micros,
     pub stale: bool,
 }

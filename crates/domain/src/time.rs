@@ -38,7 +38,7 @@ impl Micros {
     pub fn in_zone(self, zone: &str) -> String {
         let tz = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
         match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(t) => t.to_zoned(tz).strftime("%Y-%m-%d %H:%M:%S %:z").to_string(),
+            Ok(t) => t.to_zoned_datetime(tz).strftime("%Y-%m-%d %H:%M:%S %:z").to_string(),
             Err(_) => "out of range".into(),
         }
     }

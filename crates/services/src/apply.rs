@@ -13,7 +13,7 @@ use domain::{
     Error, Kind, Micros, Result,
     access::Scope,
     change::*,
-    content::{Action, OWN_PREFIX, differs_from_approved},
+    content::{Action, differs_from_approved},
     ids::*,
     isvc::View,
     person::{ClusterIdentity, GroupSnapshot},
@@ -197,11 +197,8 @@ impl Apply {
                 detail: json!({ "resumed": true }),
             })),
             (Action::Apply, Some(object)) => {
-                let v = View::new(&object);
-                let ours = v.annotation(&format!("{OWN_PREFIX}change"))
-                    == Some(work.change.id.to_string().as_str());
-                if ours && differs_from_approved(&work.revision.content.object, &object).is_empty()
-                {
+                let same_object = work.revision.seen.live_uid.as_deref().is_none_or(|uid| View::new(&object).uid() == Some(uid));
+                if same_object && differs_from_approved(&work.revision.content.object, &object).is_empty() {
                     return Ok(Some(applied(&object, true)));
                 }
                 Ok(None)
@@ -271,7 +268,7 @@ impl Apply {
                 .dry_run(
                     &work.key.cluster,
                     &who,
-                    &revision.content.to_apply(change.id),
+                    &revision.content.to_apply(),
                 )
                 .await
             {
@@ -426,7 +423,7 @@ impl Apply {
                     .apply(
                         &work.key.cluster,
                         who,
-                        &content.to_apply(work.change.id),
+                        &content.to_apply(),
                         expect,
                     )
                     .await

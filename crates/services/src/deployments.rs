@@ -36,7 +36,7 @@ pub enum Approval {
 pub struct DeploymentRow {
     #[serde(flatten)]
     pub row: Row,
-    /// By the hash that the object claims against the one on record; the page of the deployment compares the content itself.
+    /// By the fingerprint of what is live against that of what is approved; the deployment's page names the fields.
     pub approval: Approval,
 }
 
@@ -87,6 +87,8 @@ pub struct DeploymentView {
     pub revisions: Vec<AppliedRevision>,
     /// Changes of this deployment that are not at their end.
     pub open_changes: Vec<ChangeRow>,
+    /// Its newest changes, whatever became of them.
+    pub history: Vec<ChangeRow>,
     /// The newest change, whatever became of it.
     pub last_change: Option<ChangeRow>,
     pub yaml: String,
@@ -131,12 +133,12 @@ impl Deployments {
         let rows = ctx.clusters.rows(&filter, after.as_ref(), limit + 1, now);
         let page = Page::cut(rows, limit, |r| r.key.clone());
         let keys: Vec<DeploymentKey> = page.rows.iter().map(|r| r.key.clone()).collect();
-        let approved = ctx.store.approved_hashes(&keys).await?;
+        let approved = ctx.store.approved_fingerprints(&keys).await?;
         let page = page.map(|row| DeploymentRow {
-            approval: match (approved.get(&row.key), &row.claimed_hash) {
-                (None, _) => Approval::Unapproved,
-                (Some(a), Some(c)) if a.as_str() == c => Approval::Approved,
-                _ => Approval::Drifted,
+            approval: match approved.get(&row.key) {
+                None => Approval::Unapproved,
+                Some(a) if *a == row.fingerprint => Approval::Approved,
+                Some(_) => Approval::Drifted,
             },
             row,
         });
@@ -248,7 +250,8 @@ impl Deployments {
                 .filter(|c| !c.change.state.is_end())
                 .cloned()
                 .collect(),
-            last_change: changes.into_iter().next(),
+            last_change: changes.first().cloned(),
+            history: changes,
             yaml: domain::yaml::to_yaml(&shown(&live.object)),
             endpoints: endpoints(&view),
             may_change: ctx.policy.may(caller, Action::RequestChange, &live.scope),

@@ -2,7 +2,7 @@
 
 use super::{canary, explain, problem};
 use crate::{
-    content::OWN_PREFIX,
+    content::fingerprint,
     isvc::{View, gpu_resource},
     observed::{Live, Row},
     quantity::Quantity,
@@ -39,9 +39,7 @@ pub fn row(live: &Live, now: Micros) -> Row {
         gpus: gpus(live, &view, &names),
         url: view.url().map(str::to_owned),
         created_at: view.created_at(),
-        claimed_hash: view
-            .annotation(&format!("{OWN_PREFIX}content-hash"))
-            .map(str::to_owned),
+        fingerprint: fingerprint(&live.object),
         as_of: live.as_of,
         stale: live.stale,
     }

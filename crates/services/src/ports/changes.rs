@@ -123,8 +123,8 @@ pub trait ChangeStore {
     ) -> Result<()>;
     /// The newest applied revision of a deployment, with its change: what is approved to run there.
     async fn approved(&self, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>>;
-    /// Approved content hashes of many deployments of a cluster at once, for lists.
-    async fn approved_hashes(
+    /// Fingerprints ([`domain::content::fingerprint`]) of what is approved, of many deployments of a cluster at once, for lists.
+    async fn approved_fingerprints(
         &self,
         keys: &[DeploymentKey],
     ) -> Result<std::collections::BTreeMap<DeploymentKey, Digest>>;

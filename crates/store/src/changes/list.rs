@@ -14,18 +14,29 @@ use domain::{
 use services::ports::{ChangeFilter, ChangeRow};
 use std::collections::BTreeMap;
 
-/// How many people each counts for a revision: decisions that agree and stand.
+/// How many decisions on the current revision agree and stand; each person has one.
 const AGREED: &str = "(SELECT count(*) FROM decisions d WHERE d.revision_id = c.current_revision AND d.outcome = 'approve'
     AND d.undone_at IS NULL AND d.voided_at IS NULL)";
 
 fn conditions(q: &mut Sql, f: &ChangeFilter) -> Result<()> {
     q.push(" WHERE (1 = 0");
     for (units, environments) in &f.scopes {
-        q.push(" OR (").unit_in("c.unit", units).push(" AND ").word_in("c.environment", environments).push(")");
+        q.push(" OR (")
+            .unit_in("c.unit", units)
+            .push(" AND ")
+            .word_in("c.environment", environments)
+            .push(")");
     }
     q.push(")");
     q.among("c.state", f.states.iter().map(|s| s.name()));
-    q.among("c.kind", f.kinds.iter().map(word).collect::<Result<Vec<_>>>()?.into_iter());
+    q.among(
+        "c.kind",
+        f.kinds
+            .iter()
+            .map(word)
+            .collect::<Result<Vec<_>>>()?
+            .into_iter(),
+    );
     if let Some(requester) = f.requester {
         q.push(" AND c.requester = ").arg(requester);
     }
@@ -44,7 +55,12 @@ fn conditions(q: &mut Sql, f: &ChangeFilter) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn page(c: &mut Conn, f: &ChangeFilter, after: Option<&str>, limit: usize) -> Result<Page<ChangeRow>> {
+pub(super) async fn page(
+    c: &mut Conn,
+    f: &ChangeFilter,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Page<ChangeRow>> {
     let mut q = Sql::new(&format!(
         "SELECT {CHANGE}, v.number AS number, v.content_hash AS content_hash, v.comment AS comment, v.needed AS needed, p.name AS requester_name,
              {AGREED} AS agreed
@@ -54,9 +70,19 @@ pub(super) async fn page(c: &mut Conn, f: &ChangeFilter, after: Option<&str>, li
     if let Some(after) = after {
         let (at, id) = page::decode::<(Micros, ChangeId)>(after)?;
         let compare = if f.oldest_first { " > (" } else { " < (" };
-        q.push(" AND (c.created_at, c.id)").push(compare).arg(at).push(", ").arg(id).push(")");
+        q.push(" AND (c.created_at, c.id)")
+            .push(compare)
+            .arg(at)
+            .push(", ")
+            .arg(id)
+            .push(")");
     }
-    q.push(if f.oldest_first { " ORDER BY c.created_at, c.id" } else { " ORDER BY c.created_at DESC, c.id DESC" }).limit(limit);
+    q.push(if f.oldest_first {
+        " ORDER BY c.created_at, c.id"
+    } else {
+        " ORDER BY c.created_at DESC, c.id DESC"
+    })
+    .limit(limit);
     let found = c.all(q.text, q.args).await?;
     let mut changes = Vec::with_capacity(found.len());
     for r in &found {
@@ -86,13 +112,24 @@ fn count_of(n: i64) -> u32 {
 }
 
 /// Names of who has these changes open, whoever gave a sign of life last first.
-async fn open_by(c: &mut Conn, changes: impl ExactSizeIterator<Item = ChangeId>, since: Micros) -> Result<BTreeMap<ChangeId, Vec<String>>> {
+async fn open_by(
+    c: &mut Conn,
+    changes: impl ExactSizeIterator<Item = ChangeId>,
+    since: Micros,
+) -> Result<BTreeMap<ChangeId, Vec<String>>> {
     let mut names: BTreeMap<ChangeId, Vec<String>> = BTreeMap::new();
     if changes.len() > 0 {
-        let mut q = Sql::new("SELECT o.change_id AS change_id, p.name AS name FROM presence o JOIN persons p ON p.id = o.person WHERE o.seen_at >= ");
-        q.arg(since).among("o.change_id", changes).push(" ORDER BY o.seen_at DESC, p.id LIMIT 1000");
+        let mut q = Sql::new(
+            "SELECT o.change_id AS change_id, p.name AS name FROM presence o JOIN persons p ON p.id = o.person WHERE o.seen_at >= ",
+        );
+        q.arg(since)
+            .among("o.change_id", changes)
+            .push(" ORDER BY o.seen_at DESC, p.id LIMIT 1000");
         for row in c.all(q.text, q.args).await? {
-            names.entry(row.id("change_id")?).or_default().push(row.text("name")?);
+            names
+                .entry(row.id("change_id")?)
+                .or_default()
+                .push(row.text("name")?);
         }
     }
     Ok(names)
@@ -101,7 +138,12 @@ async fn open_by(c: &mut Conn, changes: impl ExactSizeIterator<Item = ChangeId>,
 pub(super) async fn count(c: &mut Conn, f: &ChangeFilter, cap: usize) -> Result<usize> {
     let mut q = Sql::new("SELECT count(*) AS n FROM (SELECT 1 AS one FROM changes c");
     conditions(&mut q, f)?;
-    q.push(" LIMIT ").arg(rows(cap)).push(") AS some");
-    let n = c.one(q.text, q.args).await?.map(|r| r.int("n")).transpose()?.unwrap_or(0);
+    q.push(" LIMIT ").arg(rows(cap)).push(") AS found");
+    let n = c
+        .one(q.text, q.args)
+        .await?
+        .map(|r| r.int("n"))
+        .transpose()?
+        .unwrap_or(0);
     Ok(usize::try_from(n).unwrap_or(0))
 }

@@ -4,7 +4,11 @@ mod list;
 mod read;
 mod write;
 
-use crate::{Db, arg::args, sql::{page_limit, rows}};
+use crate::{
+    Db,
+    arg::args,
+    sql::{page_limit, rows},
+};
 use async_trait::async_trait;
 use domain::{Micros, Result, change::*, ids::*, page::Page, place::DeploymentKey};
 use services::ports::{ChangeFilter, ChangeRow, ChangeStore, Fence, NewJob, NewRecord, Transition};
@@ -15,14 +19,28 @@ const PRESENCE: i64 = Micros::MINUTE;
 
 #[async_trait]
 impl ChangeStore for Db {
-    async fn change_create(&self, change: &Change, revision: &Revision, items: &[Item], jobs: &[NewJob], audit: &[NewRecord]) -> Result<()> {
+    async fn change_create(
+        &self,
+        change: &Change,
+        revision: &Revision,
+        items: &[Item],
+        jobs: &[NewJob],
+        audit: &[NewRecord],
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         write::create(&mut tx, change, revision, items, jobs).await?;
         self.append(&mut tx, audit).await?;
         tx.commit().await
     }
 
-    async fn change_revise(&self, expected_version: i64, change: &Change, revision: &Revision, items: &[Item], audit: &[NewRecord]) -> Result<()> {
+    async fn change_revise(
+        &self,
+        expected_version: i64,
+        change: &Change,
+        revision: &Revision,
+        items: &[Item],
+        audit: &[NewRecord],
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         write::revise(&mut tx, expected_version, change, revision, items).await?;
         self.append(&mut tx, audit).await?;
@@ -34,31 +52,67 @@ impl ChangeStore for Db {
     }
 
     async fn revision_get(&self, id: RevisionId) -> Result<Option<Revision>> {
-        let row = self.read().await?.one(read::select_revisions("WHERE v.id = $1"), args![id]).await?;
+        let row = self
+            .read()
+            .await?
+            .one(read::select_revisions("WHERE v.id = $1"), args![id])
+            .await?;
         row.map(|r| read::revision(&r)).transpose()
     }
 
     async fn revisions(&self, change: ChangeId) -> Result<Vec<Revision>> {
-        let found = self.read().await?.all(read::select_revisions("WHERE v.change_id = $1 ORDER BY v.number"), args![change]).await?;
+        let found = self
+            .read()
+            .await?
+            .all(
+                read::select_revisions("WHERE v.change_id = $1 ORDER BY v.number"),
+                args![change],
+            )
+            .await?;
         found.iter().map(read::revision).collect()
     }
 
     async fn decisions(&self, change: ChangeId) -> Result<Vec<Decision>> {
-        let sql = format!("{} WHERE change_id = $1 ORDER BY decided_at, id", read::DECISION);
-        self.read().await?.all(sql, args![change]).await?.iter().map(read::decision).collect()
+        let sql = format!(
+            "{} WHERE change_id = $1 ORDER BY decided_at, id",
+            read::DECISION
+        );
+        self.read()
+            .await?
+            .all(sql, args![change])
+            .await?
+            .iter()
+            .map(read::decision)
+            .collect()
     }
 
     async fn items(&self, change: ChangeId) -> Result<Vec<Item>> {
-        let found = self.read().await?.all(read::select_items("WHERE i.change_id = $1 ORDER BY i.id"), args![change]).await?;
+        let found = self
+            .read()
+            .await?
+            .all(
+                read::select_items("WHERE i.change_id = $1 ORDER BY i.id"),
+                args![change],
+            )
+            .await?;
         found.iter().map(read::item).collect()
     }
 
     async fn item_get(&self, id: ItemId) -> Result<Option<Item>> {
-        let row = self.read().await?.one(read::select_items("WHERE i.id = $1"), args![id]).await?;
+        let row = self
+            .read()
+            .await?
+            .one(read::select_items("WHERE i.id = $1"), args![id])
+            .await?;
         row.map(|r| read::item(&r)).transpose()
     }
 
-    async fn change_list(&self, filter: &ChangeFilter, after: Option<&str>, limit: usize) -> Result<Page<ChangeRow>> {
+    async fn change_list(
+        &self,
+        filter: &ChangeFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<ChangeRow>> {
         list::page(&mut self.read().await?, filter, after, page_limit(limit)).await
     }
 
@@ -66,14 +120,26 @@ impl ChangeStore for Db {
         list::count(&mut self.read().await?, filter, cap).await
     }
 
-    async fn decide(&self, decision: &Decision, transition: Option<&Transition>, expected_version: i64, audit: &[NewRecord]) -> Result<()> {
+    async fn decide(
+        &self,
+        decision: &Decision,
+        transition: Option<&Transition>,
+        expected_version: i64,
+        audit: &[NewRecord],
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         write::decide(&mut tx, decision, transition, expected_version).await?;
         self.append(&mut tx, audit).await?;
         tx.commit().await
     }
 
-    async fn undo_decision(&self, decision: DecisionId, now: Micros, expected_version: i64, audit: &[NewRecord]) -> Result<()> {
+    async fn undo_decision(
+        &self,
+        decision: DecisionId,
+        now: Micros,
+        expected_version: i64,
+        audit: &[NewRecord],
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         write::undo(&mut tx, decision, now, expected_version).await?;
         self.append(&mut tx, audit).await?;
@@ -82,22 +148,45 @@ impl ChangeStore for Db {
 
     async fn holds_over(&self, now: Micros, limit: usize) -> Result<Vec<ChangeId>> {
         let sql = "SELECT id FROM changes WHERE state = 'held' AND hold_until <= $1 ORDER BY hold_until, id LIMIT $2";
-        self.read().await?.all(sql, args![now, rows(limit)]).await?.iter().map(|r| r.id("id")).collect()
+        self.read()
+            .await?
+            .all(sql, args![now, rows(limit)])
+            .await?
+            .iter()
+            .map(|r| r.id("id"))
+            .collect()
     }
 
     async fn waiting_over(&self, now: Micros, limit: usize) -> Result<Vec<ChangeId>> {
         let sql = "SELECT id FROM changes WHERE state = 'waiting' AND expires_at <= $1 ORDER BY expires_at, id LIMIT $2";
-        self.read().await?.all(sql, args![now, rows(limit)]).await?.iter().map(|r| r.id("id")).collect()
+        self.read()
+            .await?
+            .all(sql, args![now, rows(limit)])
+            .await?
+            .iter()
+            .map(|r| r.id("id"))
+            .collect()
     }
 
-    async fn transition(&self, transition: &Transition, jobs: &[NewJob], audit: &[NewRecord]) -> Result<()> {
+    async fn transition(
+        &self,
+        transition: &Transition,
+        jobs: &[NewJob],
+        audit: &[NewRecord],
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         write::transition(&mut tx, transition, None, jobs).await?;
         self.append(&mut tx, audit).await?;
         tx.commit().await
     }
 
-    async fn item_update(&self, item: &Item, fence: &Fence, change_to: Option<&Transition>, audit: &[NewRecord]) -> Result<()> {
+    async fn item_update(
+        &self,
+        item: &Item,
+        fence: &Fence,
+        change_to: Option<&Transition>,
+        audit: &[NewRecord],
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         write::item(&mut tx, item, fence, change_to).await?;
         self.append(&mut tx, audit).await?;
@@ -109,22 +198,38 @@ impl ChangeStore for Db {
         read::approved(&mut self.read().await?, key).await
     }
 
-    async fn approved_hashes(&self, keys: &[DeploymentKey]) -> Result<BTreeMap<DeploymentKey, Digest>> {
-        read::approved_hashes(&mut self.read().await?, keys).await
+    async fn approved_fingerprints(
+        &self,
+        keys: &[DeploymentKey],
+    ) -> Result<BTreeMap<DeploymentKey, Digest>> {
+        read::approved_fingerprints(&mut self.read().await?, keys).await
     }
 
     /// Deletions are left out: nobody can roll back to one.
-    async fn applied_revisions(&self, key: &DeploymentKey, after: Option<&str>, limit: usize) -> Result<Page<(Change, Revision, Item)>> {
+    async fn applied_revisions(
+        &self,
+        key: &DeploymentKey,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<(Change, Revision, Item)>> {
         read::applied(&mut self.read().await?, key, after, page_limit(limit)).await
     }
 
-    async fn last_approved_by(&self, key: &DeploymentKey, person: PersonId) -> Result<Option<Revision>> {
+    async fn last_approved_by(
+        &self,
+        key: &DeploymentKey,
+        person: PersonId,
+    ) -> Result<Option<Revision>> {
         read::last_approved_by(&mut self.read().await?, key, person).await
     }
 
     async fn presence_put(&self, change: ChangeId, person: PersonId, now: Micros) -> Result<()> {
         let mut tx = self.begin().await?;
-        tx.exec("DELETE FROM presence WHERE seen_at < $1", args![now.plus(-PRESENCE)]).await?;
+        tx.exec(
+            "DELETE FROM presence WHERE seen_at < $1",
+            args![now.plus(-PRESENCE)],
+        )
+        .await?;
         tx.exec(
             "INSERT INTO presence (change_id, person, seen_at) VALUES ($1, $2, $3)
              ON CONFLICT (change_id, person) DO UPDATE SET seen_at = excluded.seen_at",
@@ -136,7 +241,14 @@ impl ChangeStore for Db {
 
     async fn presence(&self, change: ChangeId, now: Micros) -> Result<Vec<(PersonId, Micros)>> {
         let sql = "SELECT person, seen_at FROM presence WHERE change_id = $1 AND seen_at >= $2 ORDER BY seen_at DESC, person LIMIT 50";
-        let found = self.read().await?.all(sql, args![change, now.plus(-PRESENCE)]).await?;
-        found.iter().map(|r| Ok((r.id("person")?, r.at("seen_at")?))).collect()
+        let found = self
+            .read()
+            .await?
+            .all(sql, args![change, now.plus(-PRESENCE)])
+            .await?;
+        found
+            .iter()
+            .map(|r| Ok((r.id("person")?, r.at("seen_at")?)))
+            .collect()
     }
 }

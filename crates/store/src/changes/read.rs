@@ -1,11 +1,6 @@
 //! Rows back into nouns, and what is approved to run where.
 
-use crate::{
-    arg::args,
-    conn::Conn,
-    row::Row,
-    sql::Sql,
-};
+use crate::{arg::args, conn::Conn, row::Row, sql::Sql};
 use domain::{
     Micros, Result,
     access::Scope,
@@ -57,9 +52,16 @@ pub(super) fn change_of(r: &Row) -> Result<Change> {
             cluster_name: r.text("c_cluster_name")?,
             namespace: r.text("c_namespace")?,
             namespace_uid: r.text("c_namespace_uid")?,
-            scope: Scope { unit: r.text("c_unit")?, environment: r.text("c_environment")? },
+            scope: Scope {
+                unit: r.text("c_unit")?,
+                environment: r.text("c_environment")?,
+            },
         },
-        object: ObjectRef { api_version: r.text("c_api_version")?, kind: r.text("c_object_kind")?, name: r.text("c_object_name")? },
+        object: ObjectRef {
+            api_version: r.text("c_api_version")?,
+            kind: r.text("c_object_kind")?,
+            name: r.text("c_object_name")?,
+        },
         usage: r.json("c_usage_json")?,
         requester: r.id("c_requester")?,
         requester_account: r.id("c_requester_account")?,
@@ -73,7 +75,8 @@ pub(super) fn change_of(r: &Row) -> Result<Change> {
 }
 
 pub(super) fn revision(r: &Row) -> Result<Revision> {
-    let content: Content = serde_json::from_slice(&r.bytes("v_content")?).map_err(domain::Error::internal)?;
+    let content: Content =
+        serde_json::from_slice(&r.bytes("v_content")?).map_err(domain::Error::internal)?;
     Ok(Revision {
         id: r.id("v_id")?,
         change: r.id("v_change_id")?,
@@ -97,7 +100,11 @@ pub(super) fn item(r: &Row) -> Result<Item> {
         change: r.id("i_change_id")?,
         revision: r.id("i_revision_id")?,
         cluster: ClusterId(r.text("i_cluster_id")?),
-        object: ObjectRef { api_version: r.text("i_api_version")?, kind: r.text("i_object_kind")?, name: r.text("i_object_name")? },
+        object: ObjectRef {
+            api_version: r.text("i_api_version")?,
+            kind: r.text("i_object_kind")?,
+            name: r.text("i_object_name")?,
+        },
         state: r.word("i_state")?,
         message: r.opt_text("i_message")?,
         applied_uid: r.opt_text("i_applied_uid")?,
@@ -129,7 +136,12 @@ pub(super) fn decision(r: &Row) -> Result<Decision> {
 }
 
 pub(super) async fn change(c: &mut Conn, id: ChangeId) -> Result<Option<Change>> {
-    let row = c.one(format!("SELECT {CHANGE} FROM changes c WHERE c.id = $1"), args![id]).await?;
+    let row = c
+        .one(
+            format!("SELECT {CHANGE} FROM changes c WHERE c.id = $1"),
+            args![id],
+        )
+        .await?;
     row.map(|r| change_of(&r)).transpose()
 }
 
@@ -144,35 +156,49 @@ fn select_all_three(condition: &str) -> Sql {
     ))
 }
 
-pub(super) async fn approved(c: &mut Conn, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>> {
+pub(super) async fn approved(
+    c: &mut Conn,
+    key: &DeploymentKey,
+) -> Result<Option<(Change, Revision, Item)>> {
     let q = select_all_three("ORDER BY i.applied_at DESC, i.id DESC LIMIT 1");
-    let row = c.one(q.text, args![&key.cluster, &key.namespace, &key.name]).await?;
+    let row = c
+        .one(q.text, args![&key.cluster, &key.namespace, &key.name])
+        .await?;
     let found = row.map(|r| all_three(&r)).transpose()?;
     Ok(found.filter(|(_, revision, _)| revision.content.action != domain::content::Action::Delete))
 }
 
-pub(super) async fn approved_hashes(c: &mut Conn, keys: &[DeploymentKey]) -> Result<BTreeMap<DeploymentKey, Digest>> {
+pub(super) async fn approved_fingerprints(
+    c: &mut Conn,
+    keys: &[DeploymentKey],
+) -> Result<BTreeMap<DeploymentKey, Digest>> {
     let mut hashes = BTreeMap::new();
     for some in keys.chunks(200) {
         let mut q = Sql::new(
-            "SELECT i.cluster_name AS cluster_name, i.namespace AS namespace, i.object_name AS object_name, i.action AS action,
-                 i.content_hash AS content_hash
-             FROM items i WHERE i.state = 'applied' AND i.object_kind = 'InferenceService' AND (1 = 0",
+            "SELECT i.cluster_name AS cluster_name, i.namespace AS namespace, i.object_name AS object_name, i.fingerprint AS fingerprint
+             FROM items i WHERE i.state = 'applied' AND i.object_kind = 'InferenceService' AND i.action <> 'delete'
+               AND NOT EXISTS (SELECT 1 FROM items n WHERE n.cluster_name = i.cluster_name AND n.namespace = i.namespace
+                   AND n.object_name = i.object_name AND n.object_kind = i.object_kind AND n.state = 'applied'
+                   AND (n.applied_at, n.id) > (i.applied_at, i.id))
+               AND (i.cluster_name, i.namespace, i.object_name) IN (VALUES ",
         );
-        for key in some {
-            q.push(" OR (i.cluster_name = ").arg(&key.cluster);
-            q.push(" AND i.namespace = ").arg(&key.namespace);
-            q.push(" AND i.object_name = ").arg(&key.name).push(")");
+        for (n, key) in some.iter().enumerate() {
+            q.push(if n == 0 { "(" } else { ", (" });
+            q.arg(&key.cluster)
+                .push(", ")
+                .arg(&key.namespace)
+                .push(", ")
+                .arg(&key.name)
+                .push(")");
         }
-        // Oldest first: the newest of each stays.
-        q.push(") ORDER BY i.applied_at, i.id");
+        q.push(")");
         for row in c.all(q.text, q.args).await? {
-            let key = DeploymentKey::new(row.text("cluster_name")?, row.text("namespace")?, row.text("object_name")?);
-            if row.text("action")? == "delete" {
-                hashes.remove(&key);
-            } else {
-                hashes.insert(key, row.id("content_hash")?);
-            }
+            let key = DeploymentKey::new(
+                row.text("cluster_name")?,
+                row.text("namespace")?,
+                row.text("object_name")?,
+            );
+            hashes.insert(key, row.id("fingerprint")?);
         }
     }
     Ok(hashes)
@@ -188,20 +214,36 @@ pub(super) async fn applied(
     q.args = args![&key.cluster, &key.namespace, &key.name];
     if let Some(after) = after {
         let (at, id) = page::decode::<(Micros, ItemId)>(after)?;
-        q.push(" AND (i.applied_at, i.id) < (").arg(at).push(", ").arg(id).push(")");
+        q.push(" AND (i.applied_at, i.id) < (")
+            .arg(at)
+            .push(", ")
+            .arg(id)
+            .push(")");
     }
-    q.push(" ORDER BY i.applied_at DESC, i.id DESC").limit(limit);
-    let found = c.all(q.text, q.args).await?.iter().map(all_three).collect::<Result<Vec<_>>>()?;
+    q.push(" ORDER BY i.applied_at DESC, i.id DESC")
+        .limit(limit);
+    let found = c
+        .all(q.text, q.args)
+        .await?
+        .iter()
+        .map(all_three)
+        .collect::<Result<Vec<_>>>()?;
     Ok(Page::cut(found, limit, |(_, _, i)| (i.applied_at, i.id)))
 }
 
-pub(super) async fn last_approved_by(c: &mut Conn, key: &DeploymentKey, person: PersonId) -> Result<Option<Revision>> {
+pub(super) async fn last_approved_by(
+    c: &mut Conn,
+    key: &DeploymentKey,
+    person: PersonId,
+) -> Result<Option<Revision>> {
     let sql = select_revisions(
         "JOIN changes c ON c.id = v.change_id JOIN decisions d ON d.revision_id = v.id
          WHERE c.cluster_name = $1 AND c.namespace = $2 AND c.object_name = $3 AND c.object_kind = 'InferenceService'
            AND d.person = $4 AND d.outcome = 'approve' AND d.undone_at IS NULL AND d.voided_at IS NULL
          ORDER BY d.decided_at DESC, d.id DESC LIMIT 1",
     );
-    let row = c.one(sql, args![&key.cluster, &key.namespace, &key.name, person]).await?;
+    let row = c
+        .one(sql, args![&key.cluster, &key.namespace, &key.name, person])
+        .await?;
     row.map(|r| revision(&r)).transpose()
 }

@@ -18,7 +18,8 @@ use services::ports::{Fence, NewJob, Transition};
 
 /// Somebody else wrote first.
 fn overtaken() -> Error {
-    Error::conflict("this change moved on while you were looking at it: somebody else was faster").remedy("Open it again to see where it stands.")
+    Error::conflict("this change moved on while you were looking at it: somebody else was faster")
+        .remedy("Open it again to see where it stands.")
 }
 
 fn gone() -> Error {
@@ -27,13 +28,21 @@ fn gone() -> Error {
 
 /// What people search a change by.
 fn search_text(change: &Change) -> String {
-    format!("{} {} {}", change.object.name, change.place.namespace, change.usage.purpose).to_lowercase()
+    format!(
+        "{} {} {}",
+        change.object.name, change.place.namespace, change.usage.purpose
+    )
+    .to_lowercase()
 }
 
 /// A transaction's view of a change, which nobody else can write until it ends.
 async fn lock(tx: &mut Conn, id: ChangeId, expected_version: i64) -> Result<Change> {
     // Writing the row locks it on PostgreSQL; SQLite's transaction is the only writer anyway.
-    tx.exec("UPDATE changes SET version = version WHERE id = $1", args![id]).await?;
+    tx.exec(
+        "UPDATE changes SET version = version WHERE id = $1",
+        args![id],
+    )
+    .await?;
     let change = read::change(tx, id).await?.ok_or_else(gone)?;
     if change.version != expected_version {
         return Err(overtaken());
@@ -41,13 +50,21 @@ async fn lock(tx: &mut Conn, id: ChangeId, expected_version: i64) -> Result<Chan
     Ok(change)
 }
 
-pub(super) async fn create(tx: &mut Conn, change: &Change, revision: &Revision, items: &[Item], jobs: &[NewJob]) -> Result<()> {
+pub(super) async fn create(
+    tx: &mut Conn,
+    change: &Change,
+    revision: &Revision,
+    items: &[Item],
+    jobs: &[NewJob],
+) -> Result<()> {
     check(change, revision, items)?;
     if !matches!(change.state, ChangeState::Waiting | ChangeState::Queued) {
         return Err(Error::internal("a change begins waiting or queued"));
     }
     if (change.state == ChangeState::Queued) == jobs.is_empty() {
-        return Err(Error::internal("a queued change needs jobs, and only that one may have them"));
+        return Err(Error::internal(
+            "a queued change needs jobs, and only that one may have them",
+        ));
     }
     tx.exec(
         "INSERT INTO changes (id, kind, state, cluster_id, cluster_name, namespace, namespace_uid, unit, environment, api_version, object_kind,
@@ -85,19 +102,34 @@ pub(super) async fn create(tx: &mut Conn, change: &Change, revision: &Revision, 
 fn check(change: &Change, revision: &Revision, items: &[Item]) -> Result<()> {
     let together = revision.change == change.id
         && change.current_revision == revision.id
-        && items.iter().all(|i| i.change == change.id && i.revision == revision.id);
+        && items
+            .iter()
+            .all(|i| i.change == change.id && i.revision == revision.id);
     if !together {
-        return Err(Error::internal("revision and items belong to another change"));
+        return Err(Error::internal(
+            "revision and items belong to another change",
+        ));
     }
     if revision.content.hash() != revision.content_hash {
-        return Err(Error::internal("a revision's hash is not that of its content"));
+        return Err(Error::internal(
+            "a revision's hash is not that of its content",
+        ));
     }
     Ok(())
 }
 
-async fn add_revision(tx: &mut Conn, change: &Change, revision: &Revision, items: &[Item]) -> Result<()> {
+async fn add_revision(
+    tx: &mut Conn,
+    change: &Change,
+    revision: &Revision,
+    items: &[Item],
+) -> Result<()> {
     let Content { action, .. } = &revision.content;
-    let needed = revision.stages.iter().map(|s| i64::from(s.count)).sum::<i64>();
+    let needed = revision
+        .stages
+        .iter()
+        .map(|s| i64::from(s.count))
+        .sum::<i64>();
     tx.exec(
         "INSERT INTO revisions (id, change_id, number, content, content_hash, manifest_yaml, comment, author, author_account, created_at,
              seen_json, stages_json, needed, policy_version)
@@ -123,7 +155,7 @@ async fn add_revision(tx: &mut Conn, change: &Change, revision: &Revision, items
     for item in items {
         tx.exec(
             "INSERT INTO items (id, change_id, revision_id, cluster_id, cluster_name, namespace, namespace_uid, unit, environment, api_version,
-                 object_kind, object_name, action, content_hash, state, message, applied_uid, applied_generation, applied_at, attempts)
+                 object_kind, object_name, action, fingerprint, state, message, applied_uid, applied_generation, applied_at, attempts)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
             args![
                 item.id,
@@ -139,7 +171,7 @@ async fn add_revision(tx: &mut Conn, change: &Change, revision: &Revision, items
                 &item.object.kind,
                 &item.object.name,
                 word(action)?,
-                &revision.content_hash,
+                domain::content::fingerprint(&revision.content.object),
                 item.state.name(),
                 item.message.as_deref(),
                 item.applied_uid.as_deref(),
@@ -153,17 +185,30 @@ async fn add_revision(tx: &mut Conn, change: &Change, revision: &Revision, items
     Ok(())
 }
 
-pub(super) async fn revise(tx: &mut Conn, expected_version: i64, change: &Change, revision: &Revision, items: &[Item]) -> Result<()> {
+pub(super) async fn revise(
+    tx: &mut Conn,
+    expected_version: i64,
+    change: &Change,
+    revision: &Revision,
+    items: &[Item],
+) -> Result<()> {
     check(change, revision, items)?;
     let stored = lock(tx, change.id, expected_version).await?;
     if !matches!(stored.state, ChangeState::Waiting | ChangeState::Held) {
-        return Err(Error::conflict(format!("this change can no longer be edited: it is {}", stored.state.name()))
-            .remedy("Ask for a new change; it can start from this one."));
+        return Err(Error::conflict(format!(
+            "this change can no longer be edited: it is {}",
+            stored.state.name()
+        ))
+        .remedy("Ask for a new change; it can start from this one."));
     }
     let at = revision.created_at;
     let void = "UPDATE decisions SET voided_at = $2 WHERE change_id = $1 AND voided_at IS NULL AND undone_at IS NULL";
     tx.exec(void, args![change.id, at]).await?;
-    tx.exec("UPDATE items SET state = 'superseded' WHERE change_id = $1 AND state = 'queued'", args![change.id]).await?;
+    tx.exec(
+        "UPDATE items SET state = 'superseded' WHERE change_id = $1 AND state = 'queued'",
+        args![change.id],
+    )
+    .await?;
     tx.exec(
         "UPDATE changes SET version = version + 1, state = 'waiting', hold_until = NULL, kind = $2, cluster_id = $3, cluster_name = $4,
              namespace = $5, namespace_uid = $6, unit = $7, environment = $8, api_version = $9, object_kind = $10, object_name = $11,
@@ -192,14 +237,25 @@ pub(super) async fn revise(tx: &mut Conn, expected_version: i64, change: &Change
 }
 
 /// Moves a change. `hold_until`: when what holds it takes effect, for a step to `Held`.
-pub(super) async fn transition(tx: &mut Conn, t: &Transition, hold_until: Option<Micros>, jobs: &[NewJob]) -> Result<()> {
+pub(super) async fn transition(
+    tx: &mut Conn,
+    t: &Transition,
+    hold_until: Option<Micros>,
+    jobs: &[NewJob],
+) -> Result<()> {
     let stored = lock(tx, t.change, t.expected_version).await?;
     if !stored.state.may_become(t.to) {
-        return Err(Error::conflict(format!("this change is {} and cannot become {}", stored.state.name(), t.to.name()))
-            .remedy("Open it again to see where it stands."));
+        return Err(Error::conflict(format!(
+            "this change is {} and cannot become {}",
+            stored.state.name(),
+            t.to.name()
+        ))
+        .remedy("Open it again to see where it stands."));
     }
     if (t.to == ChangeState::Queued) == jobs.is_empty() {
-        return Err(Error::internal("a change that is queued needs jobs, and only that one may have them"));
+        return Err(Error::internal(
+            "a change that is queued needs jobs, and only that one may have them",
+        ));
     }
     let hold_until = (t.to == ChangeState::Held).then(|| hold_until.unwrap_or(t.at));
     let ended_at = t.to.is_end().then_some(t.at);
@@ -215,20 +271,34 @@ pub(super) async fn transition(tx: &mut Conn, t: &Transition, hold_until: Option
         _ => None,
     };
     if let Some(state) = items {
-        tx.exec("UPDATE items SET state = $2 WHERE change_id = $1 AND state = 'queued'", args![t.change, state]).await?;
+        tx.exec(
+            "UPDATE items SET state = $2 WHERE change_id = $1 AND state = 'queued'",
+            args![t.change, state],
+        )
+        .await?;
     }
     enqueue(tx, jobs).await
 }
 
-pub(super) async fn decide(tx: &mut Conn, d: &Decision, t: Option<&Transition>, expected_version: i64) -> Result<()> {
+pub(super) async fn decide(
+    tx: &mut Conn,
+    d: &Decision,
+    t: Option<&Transition>,
+    expected_version: i64,
+) -> Result<()> {
     let stored = lock(tx, d.change, expected_version).await?;
     if stored.state != ChangeState::Waiting {
-        return Err(Error::conflict(format!("this change no longer waits for a decision: it is {}", stored.state.name()))
-            .remedy("Open it again to see what was decided."));
+        return Err(Error::conflict(format!(
+            "this change no longer waits for a decision: it is {}",
+            stored.state.name()
+        ))
+        .remedy("Open it again to see what was decided."));
     }
     if stored.current_revision != d.revision {
-        return Err(Error::conflict("this change was edited: what you decided on is no longer what is asked for")
-            .remedy("Open it again and decide on the new revision."));
+        return Err(Error::conflict(
+            "this change was edited: what you decided on is no longer what is asked for",
+        )
+        .remedy("Open it again and decide on the new revision."));
     }
     let made = tx
         .exec(
@@ -256,24 +326,45 @@ pub(super) async fn decide(tx: &mut Conn, d: &Decision, t: Option<&Transition>, 
         .await?;
     if made == 0 {
         let sql = "SELECT 1 AS n FROM revisions WHERE id = $1 AND content_hash = $2";
-        return Err(match tx.one(sql, args![d.revision, &d.content_hash]).await? {
-            Some(_) => Error::conflict("you have decided on this revision already; another person is needed"),
-            None => Error::conflict("what you decided on is not the content of this revision").remedy("Open the change again."),
-        });
+        return Err(
+            match tx.one(sql, args![d.revision, &d.content_hash]).await? {
+                Some(_) => Error::conflict(
+                    "you have decided on this revision already; another person is needed",
+                ),
+                None => Error::conflict("what you decided on is not the content of this revision")
+                    .remedy("Open the change again."),
+            },
+        );
     }
     match t {
         None => {
-            tx.exec("UPDATE changes SET version = version + 1 WHERE id = $1", args![d.change]).await?;
+            tx.exec(
+                "UPDATE changes SET version = version + 1 WHERE id = $1",
+                args![d.change],
+            )
+            .await?;
             Ok(())
         }
-        Some(t) if t.change == d.change && t.expected_version == expected_version => transition(tx, t, Some(d.effective_at), &[]).await,
+        Some(t) if t.change == d.change && t.expected_version == expected_version => {
+            transition(tx, t, Some(d.effective_at), &[]).await
+        }
         Some(_) => Err(Error::internal("a decision moves its own change only")),
     }
 }
 
-pub(super) async fn undo(tx: &mut Conn, id: DecisionId, now: Micros, expected_version: i64) -> Result<()> {
-    let row = tx.one(format!("{} WHERE id = $1", read::DECISION), args![id]).await?;
-    let d = row.map(|r| read::decision(&r)).transpose()?.ok_or_else(|| Error::not_found("there is no such decision"))?;
+pub(super) async fn undo(
+    tx: &mut Conn,
+    id: DecisionId,
+    now: Micros,
+    expected_version: i64,
+) -> Result<()> {
+    let row = tx
+        .one(format!("{} WHERE id = $1", read::DECISION), args![id])
+        .await?;
+    let d = row
+        .map(|r| read::decision(&r))
+        .transpose()?
+        .ok_or_else(|| Error::not_found("there is no such decision"))?;
     let stored = lock(tx, d.change, expected_version).await?;
     let too_late = || {
         Error::conflict("it is too late to take this decision back: it has taken effect")
@@ -291,7 +382,15 @@ pub(super) async fn undo(tx: &mut Conn, id: DecisionId, now: Micros, expected_ve
     Ok(())
 }
 
-pub(super) async fn item(tx: &mut Conn, item: &Item, fence: &Fence, change_to: Option<&Transition>) -> Result<()> {
+pub(super) async fn item(
+    tx: &mut Conn,
+    item: &Item,
+    fence: &Fence,
+    change_to: Option<&Transition>,
+) -> Result<()> {
+    if item.state == ItemState::Applied && item.applied_at.is_none() {
+        return Err(Error::internal("an applied item must say when"));
+    }
     hold_fence(tx, fence).await?;
     let written = tx
         .exec(
@@ -310,10 +409,21 @@ pub(super) async fn item(tx: &mut Conn, item: &Item, fence: &Fence, change_to: O
         )
         .await?;
     if written == 0 {
-        return Err(match tx.one("SELECT state FROM items WHERE id = $1 AND change_id = $2", args![item.id, item.change]).await? {
-            Some(row) => Error::conflict(format!("this item has ended already: it is {}", row.text("state")?)),
-            None => Error::not_found("there is no such item"),
-        });
+        return Err(
+            match tx
+                .one(
+                    "SELECT state FROM items WHERE id = $1 AND change_id = $2",
+                    args![item.id, item.change],
+                )
+                .await?
+            {
+                Some(row) => Error::conflict(format!(
+                    "this item has ended already: it is {}",
+                    row.text("state")?
+                )),
+                None => Error::not_found("there is no such item"),
+            },
+        );
     }
     match change_to {
         None => Ok(()),
