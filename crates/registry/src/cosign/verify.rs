@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use domain::{artifact::TrustedKey, ids::Digest};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha512};
 use sigstore::crypto::{CosignVerificationKey, Signature};
 
 /// Most signatures of one envelope that are looked at.
@@ -39,9 +40,27 @@ impl Keys {
             .find(|(_, key)| {
                 key.verify_signature(Signature::Raw(signature), message)
                     .is_ok()
+                    || verifies_prehashed(key, signature, message)
             })
             .map(|(name, _)| name.as_str())
     }
+}
+
+/// Cosign signs with Ed25519 keys by Ed25519ph (RFC 8032, section 5.1: over the SHA-512 of the
+/// message), which the sigstore library does not check.
+fn verifies_prehashed(key: &CosignVerificationKey, signature: &[u8], message: &[u8]) -> bool {
+    let CosignVerificationKey::ED25519(spki) = key else {
+        return false;
+    };
+    // The key is the last 32 bytes of its DER form (RFC 8410, section 4).
+    let verified = || {
+        let bytes: &[u8; 32] = spki.last_chunk()?;
+        let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).ok()?;
+        let signature = ed25519_dalek::Signature::from_slice(signature).ok()?;
+        let hash = Sha512::new_with_prefix(message);
+        key.verify_prehashed_strict(hash, None, &signature).ok()
+    };
+    verified().is_some()
 }
 
 /// What came of one signature.
@@ -273,6 +292,65 @@ mod tests {
         .into_bytes();
         let signature = sign(key, &payload);
         (payload, signature)
+    }
+
+    /// Signatures that cosign itself made (see `testdata/README.md`).
+    #[test]
+    fn what_cosign_writes_is_read() {
+        const DIGEST: &str =
+            "sha256:8dbb00592a68ccf586b95e314a9604657df5b00095962dd530ecd7a79a55f6a9";
+        let digest: Digest = DIGEST.parse().unwrap();
+        let payload = include_bytes!("../../testdata/cosign-3.1.3/payload.json");
+        let signatures: serde_json::Value =
+            serde_json::from_str(include_str!("../../testdata/cosign-3.1.3/signatures.json"))
+                .unwrap();
+        let made = [
+            (
+                "p256",
+                include_str!("../../testdata/cosign-3.1.3/p256.pub"),
+                &include_bytes!("../../testdata/cosign-3.1.3/p256.bundle.json")[..],
+            ),
+            (
+                "rsa",
+                include_str!("../../testdata/cosign-3.1.3/rsa.pub"),
+                include_bytes!("../../testdata/cosign-3.1.3/rsa.bundle.json"),
+            ),
+            (
+                "ed",
+                include_str!("../../testdata/cosign-3.1.3/ed.pub"),
+                include_bytes!("../../testdata/cosign-3.1.3/ed.bundle.json"),
+            ),
+        ];
+        for (kind, pem, bundle) in made {
+            let keys = Keys::new(&[TrustedKey {
+                name: kind.into(),
+                pem: pem.into(),
+            }]);
+            let signature = signatures[kind].as_str().unwrap();
+            let verified = Outcome::Verified(kind.into());
+            assert_eq!(
+                verify_simple(payload, signature, &digest, &keys),
+                verified,
+                "{kind}"
+            );
+            assert_eq!(
+                verify_bundle(bundle, &digest, b"", &keys),
+                verified,
+                "{kind}"
+            );
+            let other = Digest::of(b"other");
+            assert_eq!(
+                verify_bundle(bundle, &other, b"", &keys),
+                Outcome::NotTrusted(OTHER_DIGEST),
+                "{kind}"
+            );
+            let stranger = Keys::new(&[trusted("stranger", &key(9))]);
+            assert_eq!(
+                verify_bundle(bundle, &digest, b"", &stranger),
+                Outcome::NotTrusted(OTHER_KEY),
+                "{kind}"
+            );
+        }
     }
 
     #[test]

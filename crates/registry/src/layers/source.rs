@@ -258,10 +258,9 @@ impl<'a> Ranged<'a> {
         }
         let length = buffer.len() as u64;
         let held_to = self.held_from + self.held.len() as u64;
-        if self.at < self.held_from || self.at + length > held_to {
-            if self.fetch(length).await?.is_some() {
-                return Err(Stop::Malformed("comes whole where a part was asked for"));
-            }
+        let elsewhere = self.at < self.held_from || self.at + length > held_to;
+        if elsewhere && self.fetch(length).await?.is_some() {
+            return Err(Stop::Malformed("comes whole where a part was asked for"));
         }
         let offset = usize::try_from(self.at - self.held_from).map_err(|_| Stop::Limit)?;
         buffer.copy_from_slice(&self.held[offset..offset + buffer.len()]);
