@@ -1,0 +1,113 @@
+//! Makes the InferenceServices as a platform engineer does with kubectl: with that account's
+//! rights, under kubectl's field managers, and with the annotation that `kubectl apply` leaves.
+
+use super::Shelf;
+use super::services::{self, Service, Then};
+use crate::addresses::{ClusterAddresses, WorldAddresses};
+use crate::error::{Error, Result};
+use futures::{StreamExt, TryStreamExt};
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::GroupVersionKind;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Who made them.
+const ACCOUNT: &str = "platform";
+/// What `kubectl apply` without `--server-side` calls itself.
+const APPLY: &str = "kubectl-client-side-apply";
+/// What `kubectl edit` calls itself.
+const EDIT: &str = "kubectl-edit";
+/// Where `kubectl apply` remembers what it was given.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Creates every service of the clusters that this world runs, and edits those that are to be.
+///
+/// # Errors
+/// What an API server refused. A world without KServe's definitions gets no services.
+pub(super) async fn create(world: &WorldAddresses, shelf: &Shelf<'_>) -> Result<()> {
+    let all = services::all(shelf);
+    futures::future::try_join_all(world.clusters.iter().map(|cluster| {
+        let here: Vec<&Service> = all.iter().filter(|s| s.cluster == cluster.name).collect();
+        fill(cluster, here)
+    }))
+    .await?;
+    Ok(())
+}
+
+async fn fill(cluster: &ClusterAddresses, services: Vec<&Service>) -> Result<()> {
+    let client = cluster.as_account(ACCOUNT).await?;
+    let kind = GroupVersionKind::gvk("serving.kserve.io", "v1beta1", "InferenceService");
+    let Ok((resource, _)) = kube::discovery::pinned_kind(&client, &kind).await else {
+        return Ok(());
+    };
+    futures::stream::iter(services)
+        .map(|service| one(cluster, &client, &resource, service))
+        .buffer_unordered(8)
+        .try_collect::<()>()
+        .await
+}
+
+async fn one(
+    cluster: &ClusterAddresses,
+    client: &kube::Client,
+    resource: &ApiResource,
+    service: &Service,
+) -> Result<()> {
+    let text = |pointer: &str| {
+        let value = service.object.pointer(pointer).and_then(Value::as_str);
+        value.expect("every service has a name and a namespace")
+    };
+    let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, resource);
+    let what = format!("making InferenceService {namespace}/{name}");
+    let mut object = service.object.clone();
+    // kubectl ends the line that it remembers.
+    let remembered = format!("{object}\n");
+    object["metadata"]["annotations"][LAST_APPLIED] = json!(remembered);
+    let object: DynamicObject = serde_json::from_value(object).map_err(Error::other)?;
+    let params = PostParams {
+        field_manager: Some(APPLY.to_owned()),
+        ..PostParams::default()
+    };
+    api.create(&params, &object)
+        .await
+        .map_err(Error::kube(&cluster.name, &what))?;
+    if service.then == Then::Edited {
+        edit(cluster, &api, name).await?;
+    }
+    Ok(())
+}
+
+/// Waits until a service is ready and lets it take longer prompts.
+async fn edit(cluster: &ClusterAddresses, api: &Api<DynamicObject>, name: &str) -> Result<()> {
+    let what = format!("editing InferenceService {name}");
+    for _ in 0..150 {
+        let now = api
+            .get(name)
+            .await
+            .map_err(Error::kube(&cluster.name, &what))?;
+        if is_ready(&now.data) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let patch = json!({"spec": {"predictor": {"model": {"args": [
+        "--tensor-parallel-size=4", "--max-model-len=32768", "--enable-prefix-caching",
+    ]}}}});
+    let params = PatchParams {
+        field_manager: Some(EDIT.to_owned()),
+        ..PatchParams::default()
+    };
+    api.patch(name, &params, &Patch::Merge(&patch))
+        .await
+        .map_err(Error::kube(&cluster.name, &what))?;
+    Ok(())
+}
+
+fn is_ready(data: &Value) -> bool {
+    let conditions = data["status"]["conditions"].as_array();
+    conditions.is_some_and(|list| {
+        list.iter()
+            .any(|c| c["type"] == "Ready" && c["status"] == "True")
+    })
+}
