@@ -28,7 +28,11 @@ impl FormState {
     /// From the pairs of a form and what a service said to them.
     pub fn refused(values: impl IntoIterator<Item = (String, String)>, error: &Error) -> Self {
         let mut state = Self {
-            error: Some(FormError { kind: error.kind, message: error.message.clone(), remedy: error.remedy.clone() }),
+            error: Some(FormError {
+                kind: error.kind,
+                message: error.message.clone(),
+                remedy: error.remedy.clone(),
+            }),
             fields: error.fields.clone(),
             ..Self::default()
         };
@@ -45,11 +49,17 @@ impl FormState {
 
     /// All values of a field that may be there several times.
     pub fn all(&self, field: &str) -> &[String] {
-        self.values.get(field).map(Vec::as_slice).unwrap_or_default()
+        self.values
+            .get(field)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// What is wrong with this field.
     pub fn problem(&self, field: &str) -> Option<&str> {
-        self.fields.iter().find(|f| f.field == field).map(|f| f.message.as_str())
+        self.fields
+            .iter()
+            .find(|f| f.field == field)
+            .map(|f| f.message.as_str())
     }
 }

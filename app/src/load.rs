@@ -31,7 +31,10 @@ pub fn now() -> Micros {
 }
 
 /// Loads a page's data and renders it; an error becomes the page, with its status code.
-pub fn load<T, Fut, V>(call: impl FnOnce(Services, Caller) -> Fut, render: impl FnOnce(T) -> V + Send + 'static) -> impl IntoView
+pub fn load<T, Fut, V>(
+    call: impl FnOnce(Services, Caller) -> Fut,
+    render: impl FnOnce(T) -> V + Send + 'static,
+) -> impl IntoView
 where
     T: Send + 'static,
     Fut: Future<Output = Result<T>> + Send + 'static,
@@ -42,7 +45,8 @@ where
     let page = async move {
         let answer = match answer {
             Some(future) => future.await,
-            None => Err(Error::forbidden("you are not signed in").remedy("Sign in and open this page again.")),
+            None => Err(Error::forbidden("you are not signed in")
+                .remedy("Sign in and open this page again.")),
         };
         let show = move || match answer {
             Ok(data) => render(data).into_any(),
@@ -61,7 +65,10 @@ where
 
 /// Answers with another status than 200.
 pub fn set_status(code: u16) {
-    if let (Some(response), Ok(status)) = (use_context::<leptos_axum::ResponseOptions>(), http::StatusCode::from_u16(code)) {
+    if let (Some(response), Ok(status)) = (
+        use_context::<leptos_axum::ResponseOptions>(),
+        http::StatusCode::from_u16(code),
+    ) {
         response.set_status(status);
     }
 }

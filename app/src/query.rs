@@ -16,7 +16,12 @@ impl Query {
     pub fn current() -> Self {
         use leptos::prelude::GetUntracked;
         let map = use_query_map().get_untracked();
-        Self(map.latest_values().map(|(k, v)| (k.to_string(), v.to_owned())).collect::<Vec<_>>()).with_repeats()
+        Self(
+            map.latest_values()
+                .map(|(k, v)| (k.to_string(), v.to_owned()))
+                .collect::<Vec<_>>(),
+        )
+        .with_repeats()
     }
 
     fn with_repeats(self) -> Self {
@@ -33,19 +38,31 @@ impl Query {
 
     /// The last value of a parameter that is there and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(k, v)| k == name && !v.is_empty()).map(|(_, v)| v.as_str())
+        self.0
+            .iter()
+            .rev()
+            .find(|(k, v)| k == name && !v.is_empty())
+            .map(|(_, v)| v.as_str())
     }
 
     /// All values of a repeated parameter.
     pub fn all(&self, name: &str) -> Vec<String> {
-        self.0.iter().filter(|(k, v)| k == name && !v.is_empty()).map(|(_, v)| v.clone()).collect()
+        self.0
+            .iter()
+            .filter(|(k, v)| k == name && !v.is_empty())
+            .map(|(_, v)| v.clone())
+            .collect()
     }
 
     /// This query with a parameter set (or, with an empty value, removed), as `?…`; paging starts anew
     /// unless it is the paging that changes.
     pub fn with(&self, name: &str, value: &str) -> String {
-        let mut pairs: Vec<(String, String)> =
-            self.0.iter().filter(|(k, v)| k != name && !v.is_empty() && (k != "after" || name == "after")).cloned().collect();
+        let mut pairs: Vec<(String, String)> = self
+            .0
+            .iter()
+            .filter(|(k, v)| k != name && !v.is_empty() && (k != "after" || name == "after"))
+            .cloned()
+            .collect();
         if !value.is_empty() {
             pairs.push((name.to_owned(), value.to_owned()));
         }
@@ -54,14 +71,24 @@ impl Query {
 
     /// This query with one more value of a repeated parameter.
     pub fn also(&self, name: &str, value: &str) -> String {
-        let mut pairs: Vec<_> = self.0.iter().filter(|(k, v)| k != "after" && !v.is_empty()).cloned().collect();
+        let mut pairs: Vec<_> = self
+            .0
+            .iter()
+            .filter(|(k, v)| k != "after" && !v.is_empty())
+            .cloned()
+            .collect();
         pairs.push((name.to_owned(), value.to_owned()));
         encode(&pairs)
     }
 
     /// This query without one value of a repeated parameter.
     pub fn without(&self, name: &str, value: &str) -> String {
-        let pairs: Vec<_> = self.0.iter().filter(|(k, v)| !(k == name && v == value) && k != "after" && !v.is_empty()).cloned().collect();
+        let pairs: Vec<_> = self
+            .0
+            .iter()
+            .filter(|(k, v)| !(k == name && v == value) && k != "after" && !v.is_empty())
+            .cloned()
+            .collect();
         encode(&pairs)
     }
 
@@ -73,7 +100,10 @@ impl Query {
 
 /// `?a=b&c=d`, percent-encoded; `?` alone where there is nothing, so that a link is never empty.
 pub fn encode(pairs: &[(String, String)]) -> String {
-    let text: Vec<String> = pairs.iter().map(|(k, v)| format!("{}={}", percent(k), percent(v))).collect();
+    let text: Vec<String> = pairs
+        .iter()
+        .map(|(k, v)| format!("{}={}", percent(k), percent(v)))
+        .collect();
     format!("?{}", text.join("&"))
 }
 

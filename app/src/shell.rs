@@ -89,4 +89,3 @@ fn NotFound() -> impl IntoView {
     use crate::components::ErrorState;
     view! { <ErrorState kind=domain::Kind::NotFound message="there is no such page".to_owned() remedy=Some("Check the address, or begin at the overview.".to_owned()) /> }
 }
-

@@ -41,7 +41,10 @@ struct Serve {
 
 fn main() -> ExitCode {
     // One TLS provider for every library, before anything asks for one.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
         eprintln!("another TLS provider is installed already");
         return ExitCode::FAILURE;
     }
@@ -74,12 +77,24 @@ fn run(serve: Serve) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let filter = EnvFilter::try_from_env("GATEHOUSE_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,kube=warn,tower_sessions_core=error,tower_sessions=error"));
+    let filter = EnvFilter::try_from_env("GATEHOUSE_LOG").unwrap_or_else(|_| {
+        EnvFilter::new("info,sqlx=warn,kube=warn,tower_sessions_core=error,tower_sessions=error")
+    });
     match config.server.log {
-        LogFormat::Json => tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init(),
-        LogFormat::Text => tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init(),
+        LogFormat::Json => tracing_subscriber::fmt()
+            .json()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .init(),
+        LogFormat::Text => tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .init(),
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(e) => {
             eprintln!("the runtime cannot be started: {e}");
@@ -97,7 +112,13 @@ fn run(serve: Serve) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             tracing::error!(problem = e.for_log(), "the console cannot run");
-            eprintln!("{}. {}", e.message, e.remedy.as_deref().unwrap_or("The log above has the cause."));
+            eprintln!(
+                "{}. {}",
+                e.message,
+                e.remedy
+                    .as_deref()
+                    .unwrap_or("The log above has the cause.")
+            );
             ExitCode::FAILURE
         }
     }
@@ -106,7 +127,10 @@ fn run(serve: Serve) -> ExitCode {
 /// Cancels when the process gets SIGINT or SIGTERM; a second one ends it at once.
 async fn asked_to_end(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut int), Ok(mut term)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
         tracing::error!("signals cannot be listened to; end the process with SIGKILL");
         return;
     };

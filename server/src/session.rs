@@ -62,7 +62,9 @@ pub struct Backend {
 
 impl std::fmt::Debug for Backend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Backend").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Backend")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -84,17 +86,28 @@ pub fn layer(backend: Backend) -> SessionManagerLayer<Backend> {
 }
 
 impl Backend {
-    fn row(&self, id_hash: String, data: &HashMap<String, Value>, new: Option<NewSession>, now: Micros) -> Result<SessionRow, Error> {
+    fn row(
+        &self,
+        id_hash: String,
+        data: &HashMap<String, Value>,
+        new: Option<NewSession>,
+        now: Micros,
+    ) -> Result<SessionRow, Error> {
         let tokens = match &new {
             Some(n) => {
                 let bytes = serde_json::to_vec(&n.tokens).map_err(Error::internal)?;
-                Some(self.vault.seal(&*self.entropy, &tokens_purpose(&id_hash), &bytes)?)
+                Some(
+                    self.vault
+                        .seal(&*self.entropy, &tokens_purpose(&id_hash), &bytes)?,
+                )
             }
             None => None,
         };
         Ok(SessionRow {
             id_hash,
-            public_id: new.as_ref().map_or_else(|| self.entropy.uuid().to_string(), |n| n.public_id.clone()),
+            public_id: new
+                .as_ref()
+                .map_or_else(|| self.entropy.uuid().to_string(), |n| n.public_id.clone()),
             account: new.as_ref().map(|n| n.account),
             issuer: new.as_ref().map(|n| n.issuer.clone()),
             subject: new.as_ref().map(|n| n.subject.clone()),
@@ -120,7 +133,8 @@ impl session_store::SessionStore for Backend {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
         let new = match record.data.remove(SIGN_IN) {
             Some(v) => Some(
-                serde_json::from_value::<NewSession>(v).map_err(|e| session_store::Error::Encode(e.to_string()))?,
+                serde_json::from_value::<NewSession>(v)
+                    .map_err(|e| session_store::Error::Encode(e.to_string()))?,
             ),
             None => None,
         };
@@ -130,36 +144,57 @@ impl session_store::SessionStore for Backend {
         // 128 random bits do not collide; should they, another id is drawn.
         for _ in 0..3 {
             let now = self.clock.now();
-            let row = self.row(id_hash(&record.id), &record.data, new.clone(), now).map_err(backend)?;
+            let row = self
+                .row(id_hash(&record.id), &record.data, new.clone(), now)
+                .map_err(backend)?;
             match self.store.session_create(&row).await {
                 Ok(()) => return Ok(()),
                 Err(e) if e.kind == Kind::Conflict => record.id = Id::default(),
                 Err(e) => return Err(backend(e)),
             }
         }
-        Err(session_store::Error::Backend("three session ids in a row were taken".into()))
+        Err(session_store::Error::Backend(
+            "three session ids in a row were taken".into(),
+        ))
     }
 
     /// Only updates: a request that outlives a sign-out must not bring the session back.
     async fn save(&self, record: &Record) -> session_store::Result<()> {
-        let data = serde_json::to_vec(&record.data).map_err(|e| session_store::Error::Encode(e.to_string()))?;
-        self.store.session_save(&id_hash(&record.id), &data, self.clock.now()).await.map_err(backend)?;
+        let data = serde_json::to_vec(&record.data)
+            .map_err(|e| session_store::Error::Encode(e.to_string()))?;
+        self.store
+            .session_save(&id_hash(&record.id), &data, self.clock.now())
+            .await
+            .map_err(backend)?;
         Ok(())
     }
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
-        let Some(row) = self.store.session_load(&id_hash(id), self.clock.now()).await.map_err(backend)? else {
+        let Some(row) = self
+            .store
+            .session_load(&id_hash(id), self.clock.now())
+            .await
+            .map_err(backend)?
+        else {
             return Ok(None);
         };
-        let data = serde_json::from_slice(&row.data).map_err(|e| session_store::Error::Decode(e.to_string()))?;
+        let data = serde_json::from_slice(&row.data)
+            .map_err(|e| session_store::Error::Decode(e.to_string()))?;
         let until = row.idle_until.min(row.absolute_until);
         let expiry_date = OffsetDateTime::from_unix_timestamp(until.0 / Micros::SECOND)
             .map_err(|e| session_store::Error::Decode(e.to_string()))?;
-        Ok(Some(Record { id: *id, data, expiry_date }))
+        Ok(Some(Record {
+            id: *id,
+            data,
+            expiry_date,
+        }))
     }
 
     async fn delete(&self, id: &Id) -> session_store::Result<()> {
-        self.store.session_end(&id_hash(id), self.clock.now(), &[]).await.map_err(backend)?;
+        self.store
+            .session_end(&id_hash(id), self.clock.now(), &[])
+            .await
+            .map_err(backend)?;
         Ok(())
     }
 }

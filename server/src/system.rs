@@ -12,7 +12,9 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Micros {
         // A clock before 1970 shows as 1970; nothing of ours was made before.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 }

@@ -29,41 +29,76 @@ pub fn start(state: &AppState, worker: &str, stop: &CancellationToken) -> JoinSe
 
     let (s, w) = (state.clone(), worker.clone());
     let signal = wake.clone();
-    set.spawn(run("registry-sync", state.clone(), stop.clone(), Duration::from_secs(15), move || signal.clone(), |w| &w.sync, move || {
-        let (s, w) = (s.clone(), w.clone());
-        async move { s.services.registries.sync_due(&w).await.map(|n| n > 0) }
-    }));
+    set.spawn(run(
+        "registry-sync",
+        state.clone(),
+        stop.clone(),
+        Duration::from_secs(15),
+        move || signal.clone(),
+        |w| &w.sync,
+        move || {
+            let (s, w) = (s.clone(), w.clone());
+            async move { s.services.registries.sync_due(&w).await.map(|n| n > 0) }
+        },
+    ));
 
     let s = state.clone();
     let signal = wake.clone();
     // Holds are seconds long: they are looked at every second.
-    set.spawn(run("decisions", state.clone(), stop.clone(), Duration::from_secs(1), move || signal.clone(), |w| &w.changes, move || {
-        let s = s.clone();
-        async move {
-            let moved = s.services.changes.sweep().await?;
-            if moved > 0 {
-                s.wake.changes.notify_waiters();
+    set.spawn(run(
+        "decisions",
+        state.clone(),
+        stop.clone(),
+        Duration::from_secs(1),
+        move || signal.clone(),
+        |w| &w.changes,
+        move || {
+            let s = s.clone();
+            async move {
+                let moved = s.services.changes.sweep().await?;
+                if moved > 0 {
+                    s.wake.changes.notify_waiters();
+                }
+                Ok(moved > 0)
             }
-            Ok(moved > 0)
-        }
-    }));
+        },
+    ));
 
     let (s, w) = (state.clone(), worker.clone());
     let signal = wake.clone();
-    set.spawn(run("apply", state.clone(), stop.clone(), Duration::from_secs(1), move || signal.clone(), |w| &w.changes, move || {
-        let (s, w) = (s.clone(), w.clone());
-        async move { s.services.apply.run_once(&w).await }
-    }));
+    set.spawn(run(
+        "apply",
+        state.clone(),
+        stop.clone(),
+        Duration::from_secs(1),
+        move || signal.clone(),
+        |w| &w.changes,
+        move || {
+            let (s, w) = (s.clone(), w.clone());
+            async move { s.services.apply.run_once(&w).await }
+        },
+    ));
 
     let s = state.clone();
     let signal = Arc::new(Wake::default());
-    set.spawn(run("sessions", state.clone(), stop.clone(), Duration::from_secs(600), move || signal.clone(), |w| &w.sync, move || {
-        let s = s.clone();
-        async move {
-            let ctx = &s.services.ctx;
-            ctx.store.session_sweep(ctx.clock.now().plus(-KEEP_SESSIONS)).await.map(|_| false)
-        }
-    }));
+    set.spawn(run(
+        "sessions",
+        state.clone(),
+        stop.clone(),
+        Duration::from_secs(600),
+        move || signal.clone(),
+        |w| &w.sync,
+        move || {
+            let s = s.clone();
+            async move {
+                let ctx = &s.services.ctx;
+                ctx.store
+                    .session_sweep(ctx.clock.now().plus(-KEEP_SESSIONS))
+                    .await
+                    .map(|_| false)
+            }
+        },
+    ));
 
     set.spawn(crate::edge::remember(state.clone()));
     let (provider, stop) = (state.provider.clone(), stop.clone());
@@ -95,13 +130,19 @@ async fn run<F, Fut>(
         let pause = match step().await {
             Ok(more) => {
                 failed = 0;
-                state.metrics.job(name, if more { "worked" } else { "idle" });
+                state
+                    .metrics
+                    .job(name, if more { "worked" } else { "idle" });
                 if more { Duration::ZERO } else { every }
             }
             Err(e) => {
                 failed = (failed + 1).min(6);
                 state.metrics.job(name, "failed");
-                tracing::warn!(task = name, problem = e.for_log(), "a background task failed");
+                tracing::warn!(
+                    task = name,
+                    problem = e.for_log(),
+                    "a background task failed"
+                );
                 (every.max(Duration::from_secs(1)) * 2u32.pow(failed)).min(LONGEST_PAUSE.max(every))
             }
         };

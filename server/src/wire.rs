@@ -38,10 +38,21 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<()> {
     let db = store::connect(&config.database.url, options).await?;
     let store: Arc<dyn Store> = db.clone();
 
-    let fleet = Arc::new(Fleet::new(clusters(&config), labels(&config), clock.clone())?);
+    let fleet = Arc::new(Fleet::new(
+        clusters(&config),
+        labels(&config),
+        clock.clone(),
+    )?);
     let registries = Arc::new(
-        OciRegistries::new(AddressPolicy::default(), &[], trusted(&config), Limits::default())
-            .map_err(|e| Error::invalid("the registries' client cannot be set up").caused_by(e.to_string()))?,
+        OciRegistries::new(
+            AddressPolicy::default(),
+            &[],
+            trusted(&config),
+            Limits::default(),
+        )
+        .map_err(|e| {
+            Error::invalid("the registries' client cannot be set up").caused_by(e.to_string())
+        })?,
     );
 
     let http = oidc::http::client(config.oidc.ca_file.as_deref()).map_err(|e| {
@@ -49,7 +60,12 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<()> {
             .remedy("It has to be PEM, with its BEGIN and END lines.")
             .caused_by(e)
     })?;
-    let provider = Arc::new(Provider::new(config.oidc.clone(), config.public_origin(), http, clock.clone()));
+    let provider = Arc::new(Provider::new(
+        config.oidc.clone(),
+        config.public_origin(),
+        http,
+        clock.clone(),
+    ));
     let identity = Arc::new(ProviderIdentity {
         provider: provider.clone(),
         store: store.clone(),
@@ -70,7 +86,10 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<()> {
         vault: vault.clone(),
         boundary,
     });
-    services.registries.from_file(&registries_of(&config)).await?;
+    services
+        .registries
+        .from_file(&registries_of(&config))
+        .await?;
 
     let listen = config.server.listen;
     let ping = db.clone();
@@ -93,7 +112,13 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<()> {
         wake: Arc::new(Wake::default()),
         stop: stop.clone(),
     });
-    let backend = Backend { store, vault, clock, entropy: entropy.clone(), limits: state.limits() };
+    let backend = Backend {
+        store,
+        vault,
+        clock,
+        entropy: entropy.clone(),
+        limits: state.limits(),
+    };
     let router = edge::router(state.clone(), backend);
 
     let listener = TcpListener::bind(listen).await.map_err(|e| {
@@ -110,7 +135,9 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<()> {
     let asked = stop.clone();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let mut server = tokio::spawn(
-        axum::serve(listener, service).with_graceful_shutdown(async move { asked.cancelled().await }).into_future(),
+        axum::serve(listener, service)
+            .with_graceful_shutdown(async move { asked.cancelled().await })
+            .into_future(),
     );
     let ended = tokio::select! {
         ended = &mut server => ended,
@@ -125,7 +152,9 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<()> {
     }
     let all = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, all).await.is_err() {
-        tracing::warn!("background tasks did not end in time; what they were at is resumed at the next start");
+        tracing::warn!(
+            "background tasks did not end in time; what they were at is resumed at the next start"
+        );
         tasks.shutdown().await;
     }
     db.close().await;
@@ -147,11 +176,22 @@ fn clusters(config: &Config) -> Vec<ClusterConfig> {
 }
 
 fn labels(config: &Config) -> Labels {
-    Labels { business_unit: config.labels.business_unit.clone(), environment: config.labels.environment.clone() }
+    Labels {
+        business_unit: config.labels.business_unit.clone(),
+        environment: config.labels.environment.clone(),
+    }
 }
 
 fn trusted(config: &Config) -> Vec<TrustedKey> {
-    config.trust.cosign_keys.iter().map(|k| TrustedKey { name: k.name.clone(), pem: k.pem.clone() }).collect()
+    config
+        .trust
+        .cosign_keys
+        .iter()
+        .map(|k| TrustedKey {
+            name: k.name.clone(),
+            pem: k.pem.clone(),
+        })
+        .collect()
 }
 
 fn registries_of(config: &Config) -> Vec<(RegistryInput, Option<String>)> {

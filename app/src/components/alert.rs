@@ -3,7 +3,11 @@ use leptos::prelude::*;
 
 /// A message inside the page (PatternFly: inline alert).
 #[component]
-pub fn Alert(tone: Tone, #[prop(into)] title: String, #[prop(optional)] children: Option<Children>) -> impl IntoView {
+pub fn Alert(
+    tone: Tone,
+    #[prop(into)] title: String,
+    #[prop(optional)] children: Option<Children>,
+) -> impl IntoView {
     let (class, word) = match tone {
         Tone::Good => ("pf-m-success", "Success"),
         Tone::Bad => ("pf-m-danger", "Error"),

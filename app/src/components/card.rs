@@ -6,7 +6,8 @@ pub fn Card(
     #[prop(into)] title: String,
     #[prop(optional, into)] id: Option<String>,
     /// Beside the title, such as a link to the whole list.
-    #[prop(optional)] action: Option<AnyView>,
+    #[prop(optional)]
+    action: Option<AnyView>,
     children: Children,
 ) -> impl IntoView {
     view! {

@@ -4,12 +4,27 @@ use serde_json::Value;
 
 /// A difference field by field: path, before, after.
 #[component]
-pub fn DiffTable(changes: Vec<FieldChange>, #[prop(into)] before: String, #[prop(into)] after: String) -> impl IntoView {
+pub fn DiffTable(
+    changes: Vec<FieldChange>,
+    #[prop(into)] before: String,
+    #[prop(into)] after: String,
+) -> impl IntoView {
     if changes.is_empty() {
         return view! { <p>"No field differs."</p> }.into_any();
     }
-    if let [FieldChange { path, before, after }] = changes.as_slice() {
-        let whole = |v: &Option<Value>| v.clone().filter(|v| !v.is_null()).map(|v| domain::yaml::to_yaml(&v));
+    if let [
+        FieldChange {
+            path,
+            before,
+            after,
+        },
+    ] = changes.as_slice()
+    {
+        let whole = |v: &Option<Value>| {
+            v.clone()
+                .filter(|v| !v.is_null())
+                .map(|v| domain::yaml::to_yaml(&v))
+        };
         match (path.is_empty(), whole(before), whole(after)) {
             (true, None, Some(text)) => return view! { <p>"Nothing is there yet: all of it is new."</p><super::Code text=text label="New" /> }.into_any(),
             (true, Some(text), None) => return view! { <p>"All of it goes."</p><super::Code text=text label="What goes" /> }.into_any(),
@@ -95,5 +110,6 @@ pub fn DiffText(lines: Vec<Line>) -> impl IntoView {
 }
 
 fn fold(n: usize) -> AnyView {
-    view! { <tr class="gh-fold"><td colspan="4">{format!("{n} unchanged lines")}</td></tr> }.into_any()
+    view! { <tr class="gh-fold"><td colspan="4">{format!("{n} unchanged lines")}</td></tr> }
+        .into_any()
 }

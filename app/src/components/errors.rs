@@ -53,7 +53,10 @@ pub fn FormAlert() -> impl IntoView {
 /// Starts with a capital and ends with a full stop.
 pub fn sentence(text: &str) -> String {
     let mut chars = text.chars();
-    let mut out: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    let mut out: String = chars
+        .next()
+        .map(|c| c.to_uppercase().collect())
+        .unwrap_or_default();
     out.push_str(chars.as_str());
     if !out.ends_with(['.', '!', '?', ':']) {
         out.push('.');

@@ -2,7 +2,10 @@ use crate::load::form_state;
 use leptos::prelude::*;
 
 fn helper(name: &str, help: Option<String>, extra_problem: Option<String>) -> (AnyView, bool) {
-    let problem = form_state().problem(name).map(str::to_owned).or(extra_problem);
+    let problem = form_state()
+        .problem(name)
+        .map(str::to_owned)
+        .or(extra_problem);
     let bad = problem.is_some();
     let id = format!("{name}-help");
     let view = match (problem, help) {
@@ -23,7 +26,13 @@ fn helper(name: &str, help: Option<String>, extra_problem: Option<String>) -> (A
     (view, bad)
 }
 
-fn group(name: String, label: String, required: bool, control: AnyView, helper: AnyView) -> impl IntoView {
+fn group(
+    name: String,
+    label: String,
+    required: bool,
+    control: AnyView,
+    helper: AnyView,
+) -> impl IntoView {
     view! {
         <div class="pf-v6-c-form__group">
             <div class="pf-v6-c-form__group-label">
@@ -45,17 +54,23 @@ pub fn TextField(
     #[prop(optional, into)] value: String,
     #[prop(optional, into)] help: Option<String>,
     /// What is wrong with it, where the page knows it itself.
-    #[prop(optional_no_strip, into)] problem: Option<String>,
+    #[prop(optional_no_strip, into)]
+    problem: Option<String>,
     #[prop(optional)] required: bool,
     #[prop(optional, into)] kind: Option<&'static str>,
     #[prop(optional, into)] autocomplete: Option<&'static str>,
     /// Names of a `<datalist>` to choose from.
-    #[prop(optional, into)] list: Option<String>,
+    #[prop(optional, into)]
+    list: Option<String>,
 ) -> impl IntoView {
     let value = form_state().value(&name).map_or(value, str::to_owned);
     let (help_view, bad) = helper(&name, help, problem);
     let described = format!("{name}-help");
-    let class = if bad { "pf-v6-c-form-control pf-m-error" } else { "pf-v6-c-form-control" };
+    let class = if bad {
+        "pf-v6-c-form-control pf-m-error"
+    } else {
+        "pf-v6-c-form-control"
+    };
     let control = view! {
         <span class=class>
             <input type=kind.unwrap_or("text") id=name.clone() name=name.clone() value=value required=required
@@ -78,12 +93,17 @@ pub fn TextArea(
     #[prop(optional)] rows: Option<u32>,
     #[prop(optional)] code: bool,
     /// The key that puts the cursor here.
-    #[prop(optional, into)] key: Option<&'static str>,
+    #[prop(optional, into)]
+    key: Option<&'static str>,
 ) -> impl IntoView {
     let value = form_state().value(&name).map_or(value, str::to_owned);
     let (help_view, bad) = helper(&name, help, problem);
     let described = format!("{name}-help");
-    let class = format!("pf-v6-c-form-control pf-m-resize-vertical{}{}", if bad { " pf-m-error" } else { "" }, if code { " gh-code-field" } else { "" });
+    let class = format!(
+        "pf-v6-c-form-control pf-m-resize-vertical{}{}",
+        if bad { " pf-m-error" } else { "" },
+        if code { " gh-code-field" } else { "" }
+    );
     let control = view! {
         <span class=class>
             <textarea id=name.clone() name=name.clone() rows=rows.unwrap_or(3).to_string() required=required spellcheck=(!code).to_string()
@@ -108,7 +128,11 @@ pub fn SelectField(
     let value = form_state().value(&name).map_or(value, str::to_owned);
     let (help_view, bad) = helper(&name, help, problem);
     let described = format!("{name}-help");
-    let class = if bad { "pf-v6-c-form-control pf-m-error" } else { "pf-v6-c-form-control" };
+    let class = if bad {
+        "pf-v6-c-form-control pf-m-error"
+    } else {
+        "pf-v6-c-form-control"
+    };
     let control = view! {
         <span class=class>
             <select id=name.clone() name=name.clone() required=required aria-invalid=bad.to_string() aria-describedby=described>
@@ -135,13 +159,15 @@ pub fn Hidden(#[prop(into)] name: String, #[prop(into)] value: String) -> impl I
 pub fn Submit(
     #[prop(into)] text: String,
     /// `primary`, `secondary`, `danger`, `link`
-    #[prop(optional, into)] kind: Option<&'static str>,
+    #[prop(optional, into)]
+    kind: Option<&'static str>,
     #[prop(optional, into)] name: Option<String>,
     #[prop(optional, into)] value: Option<String>,
     #[prop(optional)] disabled: bool,
     #[prop(optional, into)] id: Option<String>,
     /// The key that presses it.
-    #[prop(optional, into)] key: Option<&'static str>,
+    #[prop(optional, into)]
+    key: Option<&'static str>,
 ) -> impl IntoView {
     let class = format!("pf-v6-c-button pf-m-{}", kind.unwrap_or("primary"));
     view! {

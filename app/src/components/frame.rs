@@ -26,7 +26,11 @@ pub fn Frame(children: Children) -> impl IntoView {
     let location = use_location();
     let path = location.pathname.get_untracked();
     let search = location.search.get_untracked();
-    let here = if search.is_empty() { path.clone() } else { format!("{path}?{}", search.trim_start_matches('?')) };
+    let here = if search.is_empty() {
+        path.clone()
+    } else {
+        format!("{path}?{}", search.trim_start_matches('?'))
+    };
     let who = load::caller();
     view! {
         <div class="pf-v6-c-page gh-page">
@@ -90,13 +94,29 @@ fn account(who: Option<Caller>, here: String) -> AnyView {
                 .grants
                 .iter()
                 .map(|g| {
-                    let all = |list: &[String], word: &str| if list.iter().any(|x| x == "*") { format!("all {word}") } else { list.join(", ") };
-                    format!("{}: {}, {}", role_words(g.role), all(&g.units, "units"), all(&g.environments, "environments"))
+                    let all = |list: &[String], word: &str| {
+                        if list.iter().any(|x| x == "*") {
+                            format!("all {word}")
+                        } else {
+                            list.join(", ")
+                        }
+                    };
+                    format!(
+                        "{}: {}, {}",
+                        role_words(g.role),
+                        all(&g.units, "units"),
+                        all(&g.environments, "environments")
+                    )
                 })
                 .collect();
             grants.dedup();
-            let roles: Vec<AnyView> = grants.into_iter().map(|g| view! { <li>{g}</li> }.into_any()).collect();
-            let none = roles.is_empty().then_some("None of your groups has a role here.");
+            let roles: Vec<AnyView> = grants
+                .into_iter()
+                .map(|g| view! { <li>{g}</li> }.into_any())
+                .collect();
+            let none = roles
+                .is_empty()
+                .then_some("None of your groups has a role here.");
             let person = view! {
                 <div><p class="gh-who">{c.name.clone()}</p><p class="gh-muted gh-small">{c.username}{c.email.map(|e| format!(" · {e}"))}</p></div>
                 <div><h2>"Roles"</h2><ul class="gh-plain-list gh-small" role="list">{roles}</ul>{none}</div>
@@ -130,7 +150,10 @@ fn navigation(caller: Caller, path: String) -> AnyView {
     let links = async move {
         // A count that cannot be had is left out; the page itself says what is wrong.
         let waiting = services.changes.queue_count(&caller).await.unwrap_or(0);
-        let now = NAVIGATION.iter().find(|n| is_current(n, &path)).map_or("Menu", |n| n.1);
+        let now = NAVIGATION
+            .iter()
+            .find(|n| is_current(n, &path))
+            .map_or("Menu", |n| n.1);
         view! {
             <details class="gh-menu">
                 <summary>{now}<span class="pf-v6-screen-reader">", menu"</span></summary>
@@ -146,7 +169,12 @@ fn is_current((href, _, others): &(&str, &str, &[&str]), path: &str) -> bool {
     if *href == "/" {
         return path == "/";
     }
-    let within = |p: &str| path == p || path.strip_prefix(p).is_some_and(|rest| p.ends_with('/') || rest.starts_with('/'));
+    let within = |p: &str| {
+        path == p
+            || path
+                .strip_prefix(p)
+                .is_some_and(|rest| p.ends_with('/') || rest.starts_with('/'))
+    };
     within(href) || others.iter().any(|o| within(o))
 }
 

@@ -9,7 +9,10 @@ pub struct Crumb {
 
 impl Crumb {
     pub fn new(text: impl Into<String>, href: impl Into<String>) -> Self {
-        Self { text: text.into(), href: href.into() }
+        Self {
+            text: text.into(),
+            href: href.into(),
+        }
     }
 }
 

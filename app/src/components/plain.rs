@@ -28,7 +28,8 @@ pub fn row(cells: Vec<(&'static str, AnyView)>) -> AnyView {
         .enumerate()
         .map(|(i, (label, content))| {
             if i == 0 {
-                view! { <th class="pf-v6-c-table__td" scope="row" data-label=label>{content}</th> }.into_any()
+                view! { <th class="pf-v6-c-table__td" scope="row" data-label=label>{content}</th> }
+                    .into_any()
             } else {
                 view! { <td class="pf-v6-c-table__td" data-label=label>{content}</td> }.into_any()
             }
@@ -39,7 +40,10 @@ pub fn row(cells: Vec<(&'static str, AnyView)>) -> AnyView {
 
 /// [`Terms`] from pairs.
 pub fn terms(pairs: Vec<(&'static str, AnyView)>) -> AnyView {
-    let all: Vec<AnyView> = pairs.into_iter().map(|(name, content)| view! { <Term name=name>{content}</Term> }.into_any()).collect();
+    let all: Vec<AnyView> = pairs
+        .into_iter()
+        .map(|(name, content)| view! { <Term name=name>{content}</Term> }.into_any())
+        .collect();
     view! { <Terms>{all}</Terms> }.into_any()
 }
 

@@ -4,8 +4,12 @@ use leptos::prelude::*;
 
 /// An instant: how long ago, and on hover (and in `datetime`) exactly when, in the reader's zone.
 #[component]
-pub fn When(at: Micros, /// Says the instant itself instead of its age. 
-    #[prop(optional)] exact: bool) -> impl IntoView {
+pub fn When(
+    at: Micros,
+    /// Says the instant itself instead of its age.
+    #[prop(optional)]
+    exact: bool,
+) -> impl IntoView {
     let exactly = at.in_zone(&zone());
     let now = now();
     let text = if exact {

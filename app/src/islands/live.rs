@@ -16,7 +16,9 @@ pub fn LiveRegion(topic: String) -> impl IntoView {
 fn follow(topic: &str) {
     use wasm_bindgen::{JsCast, closure::Closure};
     let encoded = js_sys::encode_uri_component(topic);
-    let Ok(source) = web_sys::EventSource::new(&format!("/events?topic={encoded}")) else { return };
+    let Ok(source) = web_sys::EventSource::new(&format!("/events?topic={encoded}")) else {
+        return;
+    };
     let on_news = Closure::<dyn Fn()>::new(|| wasm_bindgen_futures::spawn_local(refresh()));
     for event in ["changed", "reload"] {
         // The listener lives as long as the page does.
@@ -43,24 +45,46 @@ async fn try_refresh() -> Result<(), wasm_bindgen::JsValue> {
     let window = web_sys::window().ok_or("no window")?;
     let document = window.document().ok_or("no document")?;
     let href = window.location().href()?;
-    let response: web_sys::Response = wasm_bindgen_futures::JsFuture::from(window.fetch_with_str(&href)).await?.dyn_into()?;
+    let response: web_sys::Response =
+        wasm_bindgen_futures::JsFuture::from(window.fetch_with_str(&href))
+            .await?
+            .dyn_into()?;
     if !response.ok() {
         return Ok(());
     }
-    let html = wasm_bindgen_futures::JsFuture::from(response.text()?).await?.as_string().unwrap_or_default();
-    let fresh = web_sys::DomParser::new()?.parse_from_string(&html, web_sys::SupportedType::TextHtml)?;
+    let html = wasm_bindgen_futures::JsFuture::from(response.text()?)
+        .await?
+        .as_string()
+        .unwrap_or_default();
+    let fresh =
+        web_sys::DomParser::new()?.parse_from_string(&html, web_sys::SupportedType::TextHtml)?;
     let regions = document.query_selector_all("[data-live]")?;
     for i in 0..regions.length() {
-        let Some(old) = regions.get(i).and_then(|n| n.dyn_into::<web_sys::Element>().ok()) else { continue };
+        let Some(old) = regions
+            .get(i)
+            .and_then(|n| n.dyn_into::<web_sys::Element>().ok())
+        else {
+            continue;
+        };
         let name = old.get_attribute("data-live").unwrap_or_default();
         // What somebody is typing in stays.
-        if document.active_element().is_some_and(|a| old.contains(Some(&a)) && matches!(a.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")) {
+        if document.active_element().is_some_and(|a| {
+            old.contains(Some(&a))
+                && matches!(a.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
+        }) {
             continue;
         }
         let candidates = fresh.query_selector_all("[data-live]")?;
         for j in 0..candidates.length() {
-            let Some(new) = candidates.get(j).and_then(|n| n.dyn_into::<web_sys::Element>().ok()) else { continue };
-            if new.get_attribute("data-live").as_deref() == Some(&name) && new.inner_html() != old.inner_html() {
+            let Some(new) = candidates
+                .get(j)
+                .and_then(|n| n.dyn_into::<web_sys::Element>().ok())
+            else {
+                continue;
+            };
+            if new.get_attribute("data-live").as_deref() == Some(&name)
+                && new.inner_html() != old.inner_html()
+            {
                 old.set_inner_html(&new.inner_html());
             }
         }

@@ -36,13 +36,22 @@ pub fn Palette() -> impl IntoView {
 #[cfg(feature = "hydrate")]
 fn install() {
     use wasm_bindgen::{JsCast, closure::Closure};
-    let Some(document) = web_sys::window().and_then(|w| w.document()) else { return };
+    let Some(document) = web_sys::window().and_then(|w| w.document()) else {
+        return;
+    };
     let handler = Closure::<dyn Fn(web_sys::KeyboardEvent)>::new(|e: web_sys::KeyboardEvent| {
         if (e.ctrl_key() || e.meta_key()) && e.key() == "k" {
             e.prevent_default();
-            let dialog = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id("palette"));
+            let dialog = web_sys::window()
+                .and_then(|w| w.document())
+                .and_then(|d| d.get_element_by_id("palette"));
             if let Some(d) = dialog.and_then(|d| d.dyn_into::<web_sys::HtmlDialogElement>().ok()) {
-                let _ = if d.open() { d.close(); Ok(()) } else { d.show_modal() };
+                let _ = if d.open() {
+                    d.close();
+                    Ok(())
+                } else {
+                    d.show_modal()
+                };
             }
         }
     });

@@ -61,20 +61,28 @@ pub struct Grant {
 
 impl Grant {
     pub fn covers(&self, scope: &Scope) -> bool {
-        unit_matches(&self.units, &scope.unit) && any_matches(&self.environments, &scope.environment)
+        unit_matches(&self.units, &scope.unit)
+            && any_matches(&self.environments, &scope.environment)
     }
 }
 
 /// Does one of the patterns name this unit or one above it?
 pub fn unit_matches(patterns: &[String], unit: &str) -> bool {
     patterns.iter().any(|p| {
-        p == "*" || (!unit.is_empty() && (p == unit || unit.strip_prefix(p.as_str()).is_some_and(|rest| rest.starts_with('/'))))
+        p == "*"
+            || (!unit.is_empty()
+                && (p == unit
+                    || unit
+                        .strip_prefix(p.as_str())
+                        .is_some_and(|rest| rest.starts_with('/'))))
     })
 }
 
 /// Is it one of the words, or are all meant?
 pub fn any_matches(patterns: &[String], word: &str) -> bool {
-    patterns.iter().any(|p| p == "*" || (!word.is_empty() && p == word))
+    patterns
+        .iter()
+        .any(|p| p == "*" || (!word.is_empty() && p == word))
 }
 
 /// So many people of one role have to agree.
@@ -99,9 +107,16 @@ pub struct ApprovalRule {
 pub fn stages_for(rules: &[ApprovalRule], scope: &Scope) -> Vec<Stage> {
     rules
         .iter()
-        .find(|r| unit_matches(&r.units, &scope.unit) && any_matches(&r.environments, &scope.environment))
+        .find(|r| {
+            unit_matches(&r.units, &scope.unit) && any_matches(&r.environments, &scope.environment)
+        })
         .map(|r| r.stages.clone())
-        .unwrap_or_else(|| vec![Stage { role: Role::Approver, count: 1 }])
+        .unwrap_or_else(|| {
+            vec![Stage {
+                role: Role::Approver,
+                count: 1,
+            }]
+        })
 }
 
 #[cfg(test)]
@@ -109,12 +124,19 @@ mod tests {
     use super::*;
 
     fn scope(unit: &str, environment: &str) -> Scope {
-        Scope { unit: unit.into(), environment: environment.into() }
+        Scope {
+            unit: unit.into(),
+            environment: environment.into(),
+        }
     }
 
     #[test]
     fn a_grant_covers_the_units_below_and_nothing_beside() {
-        let g = Grant { role: Role::Approver, units: vec!["retail".into()], environments: vec!["production".into()] };
+        let g = Grant {
+            role: Role::Approver,
+            units: vec!["retail".into()],
+            environments: vec!["production".into()],
+        };
         assert!(g.covers(&scope("retail", "production")));
         assert!(g.covers(&scope("retail/fraud", "production")));
         assert!(!g.covers(&scope("retailer", "production")));
@@ -124,6 +146,12 @@ mod tests {
 
     #[test]
     fn without_a_rule_one_approver_is_needed() {
-        assert_eq!(stages_for(&[], &scope("x", "y")), [Stage { role: Role::Approver, count: 1 }]);
+        assert_eq!(
+            stages_for(&[], &scope("x", "y")),
+            [Stage {
+                role: Role::Approver,
+                count: 1
+            }]
+        );
     }
 }

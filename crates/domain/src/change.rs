@@ -64,7 +64,15 @@ pub enum ChangeState {
 
 impl ChangeState {
     pub const ALL: [Self; 9] = [
-        Self::Waiting, Self::Held, Self::Queued, Self::Applying, Self::Applied, Self::Failed, Self::Rejected, Self::Withdrawn, Self::Expired,
+        Self::Waiting,
+        Self::Held,
+        Self::Queued,
+        Self::Applying,
+        Self::Applied,
+        Self::Failed,
+        Self::Rejected,
+        Self::Withdrawn,
+        Self::Expired,
     ];
     pub fn name(self) -> &'static str {
         match self {
@@ -80,7 +88,10 @@ impl ChangeState {
         }
     }
     pub fn is_end(self) -> bool {
-        matches!(self, Self::Applied | Self::Failed | Self::Rejected | Self::Withdrawn | Self::Expired)
+        matches!(
+            self,
+            Self::Applied | Self::Failed | Self::Rejected | Self::Withdrawn | Self::Expired
+        )
     }
     /// The only steps there are.
     pub fn may_become(self, next: Self) -> bool {
@@ -327,7 +338,11 @@ pub fn open_stage(stages: &[Stage], decisions: &[Decision]) -> Option<OpenStage>
             .map(|d| d.person)
             .collect();
         let missing = stage.count.saturating_sub(people.len() as u32);
-        (missing > 0).then(|| OpenStage { index: i as i32, stage: stage.clone(), missing })
+        (missing > 0).then(|| OpenStage {
+            index: i as i32,
+            stage: stage.clone(),
+            missing,
+        })
     })
 }
 
@@ -341,7 +356,9 @@ pub fn may_decide(
     now: Micros,
 ) -> Result<OpenStage, CannotDecide> {
     if change.state != ChangeState::Waiting {
-        return Err(CannotDecide::NotWaiting { state: change.state });
+        return Err(CannotDecide::NotWaiting {
+            state: change.state,
+        });
     }
     if now >= change.expires_at {
         return Err(CannotDecide::Expired);
@@ -352,12 +369,19 @@ pub fn may_decide(
     if revision.author == person {
         return Err(CannotDecide::Author);
     }
-    if decisions.iter().any(|d| d.counts() && d.revision == revision.id && d.person == person) {
+    if decisions
+        .iter()
+        .any(|d| d.counts() && d.revision == revision.id && d.person == person)
+    {
         return Err(CannotDecide::AlreadyDecided);
     }
-    let open = open_stage(&revision.stages, decisions).ok_or(CannotDecide::NotWaiting { state: change.state })?;
+    let open = open_stage(&revision.stages, decisions).ok_or(CannotDecide::NotWaiting {
+        state: change.state,
+    })?;
     if !roles.contains(&open.stage.role) {
-        return Err(CannotDecide::NoRole { needed: vec![open.stage.role] });
+        return Err(CannotDecide::NoRole {
+            needed: vec![open.stage.role],
+        });
     }
     Ok(open)
 }

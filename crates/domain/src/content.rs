@@ -106,8 +106,18 @@ impl Content {
     }
 
     pub fn object_ref(&self) -> ObjectRef {
-        let text = |p: &str| self.object.pointer(p).and_then(Value::as_str).unwrap_or_default().to_owned();
-        ObjectRef { api_version: text("/apiVersion"), kind: text("/kind"), name: text("/metadata/name") }
+        let text = |p: &str| {
+            self.object
+                .pointer(p)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        ObjectRef {
+            api_version: text("/apiVersion"),
+            kind: text("/kind"),
+            name: text("/metadata/name"),
+        }
     }
 
     /// The one way from content to what the API server is sent: the object and nothing else. No
@@ -139,12 +149,27 @@ pub fn differs_from_approved(approved: &Value, other: &Value) -> Vec<String> {
     let other = clean(other);
     let mut paths = Vec::new();
     if approved.get("spec") != other.get("spec") {
-        paths.extend(crate::diff::diff(
-            approved.get("spec").unwrap_or(&Value::Null),
-            other.get("spec").unwrap_or(&Value::Null),
-        ).into_iter().map(|c| if c.path.is_empty() { "spec".into() } else { format!("spec.{}", c.path) }));
+        paths.extend(
+            crate::diff::diff(
+                approved.get("spec").unwrap_or(&Value::Null),
+                other.get("spec").unwrap_or(&Value::Null),
+            )
+            .into_iter()
+            .map(|c| {
+                if c.path.is_empty() {
+                    "spec".into()
+                } else {
+                    format!("spec.{}", c.path)
+                }
+            }),
+        );
     }
-    let map = |o: &Value, key: &str| o.pointer(&format!("/metadata/{key}")).and_then(Value::as_object).cloned().unwrap_or_default();
+    let map = |o: &Value, key: &str| {
+        o.pointer(&format!("/metadata/{key}"))
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default()
+    };
     for key in ["labels", "annotations"] {
         let (a, b) = (map(approved, key), map(&other, key));
         for (k, v) in &a {
@@ -179,8 +204,14 @@ mod tests {
     }
 
     fn content() -> Content {
-        Content { action: Action::Apply, cluster: ClusterId("k".into()), namespace: "retail-dev".into(), namespace_uid: "n".into(),
-            object: clean(&stored()), closure: Closure::default() }
+        Content {
+            action: Action::Apply,
+            cluster: ClusterId("k".into()),
+            namespace: "retail-dev".into(),
+            namespace_uid: "n".into(),
+            object: clean(&stored()),
+            closure: Closure::default(),
+        }
     }
 
     #[test]
@@ -190,11 +221,14 @@ mod tests {
         later["status"] = json!({});
         later["metadata"]["annotations"]["gatehouse.dev/change"] = json!("other");
         assert_eq!(clean(&stored()), clean(&later));
-        assert_eq!(clean(&stored()), json!({
+        assert_eq!(
+            clean(&stored()),
+            json!({
             "apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
             "metadata": {"name": "llama", "namespace": "retail-dev",
                 "annotations": {"modelFormat": "vLLM", "serving.kserve.io/deploymentMode": "Standard"}},
-            "spec": {"predictor": {"minReplicas": 1}}}));
+            "spec": {"predictor": {"minReplicas": 1}}})
+        );
     }
 
     #[test]
@@ -209,8 +243,21 @@ mod tests {
     #[test]
     fn the_place_and_the_closure_are_part_of_the_hash() {
         let c = content();
-        let elsewhere = Content { cluster: ClusterId("other".into()), ..c.clone() };
-        let other_runtime = Content { closure: Closure { runtime: Some(Pinned { reference: "vllm".into(), digest: None, unpinned_because: None }), ..Default::default() }, ..c.clone() };
+        let elsewhere = Content {
+            cluster: ClusterId("other".into()),
+            ..c.clone()
+        };
+        let other_runtime = Content {
+            closure: Closure {
+                runtime: Some(Pinned {
+                    reference: "vllm".into(),
+                    digest: None,
+                    unpinned_because: None,
+                }),
+                ..Default::default()
+            },
+            ..c.clone()
+        };
         assert_ne!(c.hash(), elsewhere.hash());
         assert_ne!(c.hash(), other_runtime.hash());
     }
@@ -223,6 +270,12 @@ mod tests {
         assert!(differs_from_approved(&approved, &live).is_empty());
         live["metadata"]["annotations"]["networking.kserve.io/visibility"] = json!("cluster-local");
         live["spec"]["predictor"]["minReplicas"] = json!(2);
-        assert_eq!(differs_from_approved(&approved, &live), ["spec.predictor.minReplicas", "metadata.annotations.networking.kserve.io/visibility"]);
+        assert_eq!(
+            differs_from_approved(&approved, &live),
+            [
+                "spec.predictor.minReplicas",
+                "metadata.annotations.networking.kserve.io/visibility"
+            ]
+        );
     }
 }

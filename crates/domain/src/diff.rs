@@ -31,7 +31,11 @@ fn walk(path: String, before: Option<&Value>, after: Option<&Value>, out: &mut V
         (Some(Value::Array(a)), Some(Value::Array(b))) => match (by_name(a), by_name(b)) {
             (Some(an), Some(bn)) => {
                 let mut names: Vec<&str> = an.iter().map(|(n, _)| *n).collect();
-                names.extend(bn.iter().map(|(n, _)| *n).filter(|n| !an.iter().any(|(m, _)| m == n)));
+                names.extend(
+                    bn.iter()
+                        .map(|(n, _)| *n)
+                        .filter(|n| !an.iter().any(|(m, _)| m == n)),
+                );
                 let find = |l: &[(&str, &'_ Value)], n: &str| l.iter().position(|(m, _)| *m == n);
                 for n in names {
                     let x = find(&an, n).map(|i| an[i].1);
@@ -45,16 +49,27 @@ fn walk(path: String, before: Option<&Value>, after: Option<&Value>, out: &mut V
                 }
             }
         },
-        (a, b) => out.push(FieldChange { path, before: a.cloned(), after: b.cloned() }),
+        (a, b) => out.push(FieldChange {
+            path,
+            before: a.cloned(),
+            after: b.cloned(),
+        }),
     }
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 fn by_name(list: &[Value]) -> Option<Vec<(&str, &Value)>> {
-    let named: Vec<(&str, &Value)> = list.iter().filter_map(|v| v.get("name")?.as_str().map(|n| (n, v))).collect();
+    let named: Vec<(&str, &Value)> = list
+        .iter()
+        .filter_map(|v| v.get("name")?.as_str().map(|n| (n, v)))
+        .collect();
     let unique: std::collections::BTreeSet<_> = named.iter().map(|(n, _)| *n).collect();
     (!list.is_empty() && named.len() == list.len() && unique.len() == list.len()).then_some(named)
 }
@@ -113,6 +128,9 @@ mod tests {
     fn text_keeps_line_numbers_of_both_sides() {
         let l = lines("a\nb\n", "a\nc\n");
         assert_eq!(l.len(), 3);
-        assert_eq!((l[1].kind, l[1].before, l[2].after), (LineKind::Removed, Some(2), Some(2)));
+        assert_eq!(
+            (l[1].kind, l[1].before, l[2].after),
+            (LineKind::Removed, Some(2), Some(2))
+        );
     }
 }

@@ -48,7 +48,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), remedy: None, fields: Vec::new(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            remedy: None,
+            fields: Vec::new(),
+            source: None,
+        }
     }
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, message)
@@ -67,20 +73,30 @@ impl Error {
     }
     /// Our own fault: the person is told that it was logged, the log gets the cause.
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::new(Kind::Internal, "something went wrong on our side; it has been logged").caused_by(source)
+        Self::new(
+            Kind::Internal,
+            "something went wrong on our side; it has been logged",
+        )
+        .caused_by(source)
     }
     /// One field is wrong.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         let message = message.into();
         let mut e = Self::invalid(message.clone());
-        e.fields.push(FieldError { field: field.into(), message });
+        e.fields.push(FieldError {
+            field: field.into(),
+            message,
+        });
         e
     }
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
-    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn caused_by(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         self.source = Some(source.into());
         self
     }

@@ -74,7 +74,10 @@ impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         use sha2::Digest as _;
-        Self(format!("sha256:{}", hex::encode(sha2::Sha256::digest(bytes))))
+        Self(format!(
+            "sha256:{}",
+            hex::encode(sha2::Sha256::digest(bytes))
+        ))
     }
 
     /// The whole text, `sha256:…`.
@@ -92,7 +95,11 @@ impl std::str::FromStr for Digest {
     type Err = crate::Error;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let hex = s.strip_prefix("sha256:").unwrap_or_default();
-        if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        if hex.len() == 64
+            && hex
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        {
             Ok(Self(s.to_owned()))
         } else {
             Err(crate::Error::invalid(

@@ -15,12 +15,19 @@ impl<T> Page<T> {
     pub fn cut<K: Serialize>(mut rows: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Self {
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = if more { rows.last().map(|r| encode(&key(r))) } else { None };
+        let next = if more {
+            rows.last().map(|r| encode(&key(r)))
+        } else {
+            None
+        };
         Self { rows, next }
     }
 
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        Page { rows: self.rows.into_iter().map(f).collect(), next: self.next }
+        Page {
+            rows: self.rows.into_iter().map(f).collect(),
+            next: self.next,
+        }
     }
 }
 
@@ -39,11 +46,16 @@ pub fn encode<K: Serialize>(key: &K) -> String {
 /// Reads a key back. Errors: `Invalid` when somebody edited the address.
 pub fn decode<K: DeserializeOwned>(cursor: &str) -> crate::Result<K> {
     use base64::Engine as _;
-    let bad = || crate::Error::invalid("this page address was cut or edited").remedy("Start again from the first page.");
+    let bad = || {
+        crate::Error::invalid("this page address was cut or edited")
+            .remedy("Start again from the first page.")
+    };
     if cursor.len() > 2048 {
         return Err(bad());
     }
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad())?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(cursor)
+        .map_err(|_| bad())?;
     serde_json::from_slice(&bytes).map_err(|_| bad())
 }
 

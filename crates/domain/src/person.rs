@@ -52,13 +52,26 @@ impl ClusterIdentity {
     /// `system:` ever results: Kubernetes reserves that prefix for itself and its administrators.
     /// Errors: `Forbidden` when the user's own name is reserved or empty; reserved groups are refused too,
     /// so that a misconfigured provider is noticed and not half obeyed.
-    pub fn map(username: &str, groups: &[String], user_prefix: &str, group_prefix: &str) -> crate::Result<Self> {
+    pub fn map(
+        username: &str,
+        groups: &[String],
+        user_prefix: &str,
+        group_prefix: &str,
+    ) -> crate::Result<Self> {
         let user = format!("{user_prefix}{username}");
-        let groups: Vec<String> = groups.iter().map(|g| format!("{group_prefix}{g}")).collect();
+        let groups: Vec<String> = groups
+            .iter()
+            .map(|g| format!("{group_prefix}{g}"))
+            .collect();
         if username.is_empty() {
-            return Err(crate::Error::forbidden("this account has no user name that a cluster could know"));
+            return Err(crate::Error::forbidden(
+                "this account has no user name that a cluster could know",
+            ));
         }
-        if let Some(bad) = std::iter::once(&user).chain(&groups).find(|n| n.starts_with("system:")) {
+        if let Some(bad) = std::iter::once(&user)
+            .chain(&groups)
+            .find(|n| n.starts_with("system:"))
+        {
             return Err(crate::Error::forbidden(format!(
                 "the provider's name `{}` would become `{}…` in the cluster, which Kubernetes reserves",
                 bad.trim_start_matches(group_prefix),
@@ -79,7 +92,8 @@ mod tests {
         assert!(ClusterIdentity::map("a", &["system:masters".into()], "", "").is_err());
         assert!(ClusterIdentity::map("system:admin", &[], "", "").is_err());
         assert!(ClusterIdentity::map("", &[], "oidc:", "oidc:").is_err());
-        let ok = ClusterIdentity::map("ada", &["system:masters".into()], "oidc:", "oidc:").expect("prefixed");
+        let ok = ClusterIdentity::map("ada", &["system:masters".into()], "oidc:", "oidc:")
+            .expect("prefixed");
         assert_eq!(ok.groups, ["oidc:system:masters"]);
     }
 }

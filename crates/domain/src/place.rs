@@ -28,7 +28,11 @@ pub struct ObjectRef {
 impl ObjectRef {
     /// The InferenceService of this name (KServe v1beta1).
     pub fn inference_service(name: impl Into<String>) -> Self {
-        Self { api_version: "serving.kserve.io/v1beta1".into(), kind: "InferenceService".into(), name: name.into() }
+        Self {
+            api_version: "serving.kserve.io/v1beta1".into(),
+            kind: "InferenceService".into(),
+            name: name.into(),
+        }
     }
 }
 
@@ -41,12 +45,23 @@ pub struct DeploymentKey {
 }
 
 impl DeploymentKey {
-    pub fn new(cluster: impl Into<String>, namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { cluster: cluster.into(), namespace: namespace.into(), name: name.into() }
+    pub fn new(
+        cluster: impl Into<String>,
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self {
+            cluster: cluster.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
     /// The page's path in the console.
     pub fn path(&self) -> String {
-        format!("/deployments/{}/{}/{}", self.cluster, self.namespace, self.name)
+        format!(
+            "/deployments/{}/{}/{}",
+            self.cluster, self.namespace, self.name
+        )
     }
 }
 

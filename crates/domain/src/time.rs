@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// Microseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Micros(pub i64);
 
@@ -25,12 +27,16 @@ impl Micros {
 
     /// Reads an RFC 3339 instant, such as a Kubernetes timestamp.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_microsecond()))
+        text.parse::<jiff::Timestamp>()
+            .ok()
+            .map(|t| Self(t.as_microsecond()))
     }
 
     /// RFC 3339 in UTC, to the microsecond where there are any.
     pub fn rfc3339(self) -> String {
-        jiff::Timestamp::from_microsecond(self.0).map(|t| t.to_string()).unwrap_or_else(|_| "out of range".into())
+        jiff::Timestamp::from_microsecond(self.0)
+            .map(|t| t.to_string())
+            .unwrap_or_else(|_| "out of range".into())
     }
 
     /// The instant for people, in their zone, with the offset: `2026-11-24 08:15:30 +01:00`.
@@ -38,7 +44,10 @@ impl Micros {
     pub fn in_zone(self, zone: &str) -> String {
         let tz = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
         match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(t) => t.to_zoned_datetime(tz).strftime("%Y-%m-%d %H:%M:%S %:z").to_string(),
+            Ok(t) => t
+                .to_zoned_datetime(tz)
+                .strftime("%Y-%m-%d %H:%M:%S %:z")
+                .to_string(),
             Err(_) => "out of range".into(),
         }
     }

@@ -197,8 +197,15 @@ impl Apply {
                 detail: json!({ "resumed": true }),
             })),
             (Action::Apply, Some(object)) => {
-                let same_object = work.revision.seen.live_uid.as_deref().is_none_or(|uid| View::new(&object).uid() == Some(uid));
-                if same_object && differs_from_approved(&work.revision.content.object, &object).is_empty() {
+                let same_object = work
+                    .revision
+                    .seen
+                    .live_uid
+                    .as_deref()
+                    .is_none_or(|uid| View::new(&object).uid() == Some(uid));
+                if same_object
+                    && differs_from_approved(&work.revision.content.object, &object).is_empty()
+                {
                     return Ok(Some(applied(&object, true)));
                 }
                 Ok(None)
@@ -265,11 +272,7 @@ impl Apply {
         Ok(
             match ctx
                 .clusters
-                .dry_run(
-                    &work.key.cluster,
-                    &who,
-                    &revision.content.to_apply(),
-                )
+                .dry_run(&work.key.cluster, &who, &revision.content.to_apply())
                 .await
             {
                 Ok(stored) => {
@@ -420,12 +423,7 @@ impl Apply {
                     Some(seen_uid.unwrap_or_default())
                 };
                 match clusters
-                    .apply(
-                        &work.key.cluster,
-                        who,
-                        &content.to_apply(),
-                        expect,
-                    )
+                    .apply(&work.key.cluster, who, &content.to_apply(), expect)
                     .await
                 {
                     Ok(_) => self.read_back(work).await,

@@ -39,10 +39,7 @@ impl Registries {
     /// What the caller may do here; each call checks it again.
     pub fn rights(&self, caller: &Caller) -> RegistryRights {
         RegistryRights {
-            manage: self
-                .0
-                .policy
-                .may_anywhere(caller, Action::ManageRegistries),
+            manage: self.0.policy.may_anywhere(caller, Action::ManageRegistries),
             sync: self.0.policy.may_anywhere(caller, Action::SyncRegistry),
         }
     }

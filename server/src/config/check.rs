@@ -15,7 +15,11 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(key: &str, wrong: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { key: key.into(), wrong: wrong.into(), remedy: remedy.into() }
+        Self {
+            key: key.into(),
+            wrong: wrong.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 
@@ -53,36 +57,73 @@ impl std::error::Error for ConfigError {}
 
 fn from_figment(e: figment::Error) -> Problem {
     let mut key = e.path.join(".");
-    let source = e.metadata.as_ref().map(|m| m.name.to_string()).unwrap_or_default();
-    let place = if source.contains("environment") { "the environment" } else { "the file" };
+    let source = e
+        .metadata
+        .as_ref()
+        .map(|m| m.name.to_string())
+        .unwrap_or_default();
+    let place = if source.contains("environment") {
+        "the environment"
+    } else {
+        "the file"
+    };
     let (wrong, remedy) = match &e.kind {
         Kind::UnknownField(name, known) => {
-            key = e.path.iter().map(String::as_str).chain([name.as_str()]).collect::<Vec<_>>().join(".");
-            (format!("there is no such key (from {place})"), format!("Known here: {}.", known.join(", ")))
+            key = e
+                .path
+                .iter()
+                .map(String::as_str)
+                .chain([name.as_str()])
+                .collect::<Vec<_>>()
+                .join(".");
+            (
+                format!("there is no such key (from {place})"),
+                format!("Known here: {}.", known.join(", ")),
+            )
         }
         Kind::MissingField(name) => {
-            key = e.path.iter().map(String::as_str).chain([name.as_ref()]).collect::<Vec<_>>().join(".");
+            key = e
+                .path
+                .iter()
+                .map(String::as_str)
+                .chain([name.as_ref()])
+                .collect::<Vec<_>>()
+                .join(".");
             ("it is missing".into(), "Add it.".to_owned())
         }
         Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
             // `found` would show a secret that was written with the wrong type.
-            let found = if looks_secret(&key) { "something else".to_owned() } else { found.to_string() };
-            (format!("expected {expected}, found {found}"), format!("Change it in {place}."))
+            let found = if looks_secret(&key) {
+                "something else".to_owned()
+            } else {
+                found.to_string()
+            };
+            (
+                format!("expected {expected}, found {found}"),
+                format!("Change it in {place}."),
+            )
         }
-        Kind::UnknownVariant(found, known) => {
-            (format!("`{found}` is none of its values"), format!("Use one of: {}.", known.join(", ")))
-        }
-        Kind::Message(text) if looks_secret(&key) || text.is_empty() => {
-            ("it cannot be read".into(), format!("Check how it is written in {place}."))
-        }
-        Kind::Message(text) => (text.trim_end().trim_end_matches('.').to_owned(), format!("Change it in {place}.")),
+        Kind::UnknownVariant(found, known) => (
+            format!("`{found}` is none of its values"),
+            format!("Use one of: {}.", known.join(", ")),
+        ),
+        Kind::Message(text) if looks_secret(&key) || text.is_empty() => (
+            "it cannot be read".into(),
+            format!("Check how it is written in {place}."),
+        ),
+        Kind::Message(text) => (
+            text.trim_end().trim_end_matches('.').to_owned(),
+            format!("Change it in {place}."),
+        ),
         other => (other.to_string(), format!("Change it in {place}.")),
     };
     Problem { key, wrong, remedy }
 }
 
 fn looks_secret(key: &str) -> bool {
-    ["secret", "password", "token", "url"].iter().any(|w| key.contains(w))
+    ["secret", "password", "token", "url"]
+        .iter()
+        .any(|w| key.contains(w))
 }
 
 /// 32 bytes from base64, standard or URL alphabet, padded or not.
@@ -90,7 +131,12 @@ pub(super) fn key_bytes(text: &str) -> Option<[u8; 32]> {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
     let text = text.trim().trim_end_matches('=');
-    STANDARD_NO_PAD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok()?.try_into().ok()
+    STANDARD_NO_PAD
+        .decode(text)
+        .or_else(|_| URL_SAFE_NO_PAD.decode(text))
+        .ok()?
+        .try_into()
+        .ok()
 }
 
 /// Settles secrets and relative paths, then checks each section.
@@ -109,13 +155,24 @@ pub(super) fn check(c: &mut Config, base: &Path) -> Vec<Problem> {
 
 fn server(c: &mut Config, base: &Path, p: &mut Vec<Problem>) {
     let s = &mut c.server;
-    settle("server.secret_key", &mut s.secret_key, s.secret_key_file.as_deref(), base, p);
-    let make = "Make one with `openssl rand -base64 32` and keep it: stored secrets open with no other.";
+    settle(
+        "server.secret_key",
+        &mut s.secret_key,
+        s.secret_key_file.as_deref(),
+        base,
+        p,
+    );
+    let make =
+        "Make one with `openssl rand -base64 32` and keep it: stored secrets open with no other.";
     match &s.secret_key {
         None if s.secret_key_file.is_some() => {}
         None => p.push(Problem::new("server.secret_key", "it is missing", make)),
         Some(k) if key_bytes(k.expose()).is_none() => {
-            p.push(Problem::new("server.secret_key", "it is not 32 bytes in base64", make));
+            p.push(Problem::new(
+                "server.secret_key",
+                "it is not 32 bytes in base64",
+                make,
+            ));
         }
         Some(k) if key_bytes(k.expose()) == Some([0; 32]) => {
             p.push(Problem::new("server.secret_key", "it is all zeros", make));
@@ -125,19 +182,42 @@ fn server(c: &mut Config, base: &Path, p: &mut Vec<Problem>) {
     let u = &s.public_url;
     let loopback = matches!(u.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     if !matches!(u.scheme(), "http" | "https") || u.host_str().is_none() {
-        p.push(Problem::new("server.public_url", "it is no http or https address", "Write it as people open it, `https://gatehouse.example.org`."));
-    } else if u.path() != "/" || u.query().is_some() || u.fragment().is_some() || !u.username().is_empty() {
+        p.push(Problem::new(
+            "server.public_url",
+            "it is no http or https address",
+            "Write it as people open it, `https://gatehouse.example.org`.",
+        ));
+    } else if u.path() != "/"
+        || u.query().is_some()
+        || u.fragment().is_some()
+        || !u.username().is_empty()
+    {
         p.push(Problem::new("server.public_url", "it has more than scheme, host and port", "The console stands at the root of a host of its own, because its `__Host-` cookies do."));
     } else if u.scheme() == "http" && !loopback {
         p.push(Problem::new("server.public_url", "it is not https", "Browsers keep the session cookie on https only; plain http works on loopback addresses."));
     }
     s.site = s.site.take().map(|f| base.join(f));
-    range("server.request_seconds", s.request_seconds as i64, 1, 600, p);
-    range("server.body_bytes", s.body_bytes as i64, 16 * 1024, 64 * 1024 * 1024, p);
+    range(
+        "server.request_seconds",
+        s.request_seconds as i64,
+        1,
+        600,
+        p,
+    );
+    range(
+        "server.body_bytes",
+        s.body_bytes as i64,
+        16 * 1024,
+        64 * 1024 * 1024,
+        p,
+    );
 }
 
 fn database(c: &Config, p: &mut Vec<Problem>) {
-    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|s| c.database.url.starts_with(s)) {
+    if !["sqlite:", "postgres://", "postgresql://"]
+        .iter()
+        .any(|s| c.database.url.starts_with(s))
+    {
         p.push(Problem::new(
             "database.url",
             "it is neither SQLite nor PostgreSQL",
@@ -148,36 +228,73 @@ fn database(c: &Config, p: &mut Vec<Problem>) {
 
 fn oidc(c: &mut Config, base: &Path, p: &mut Vec<Problem>) {
     let o = &mut c.oidc;
-    settle("oidc.client_secret", &mut o.client_secret, o.client_secret_file.as_deref(), base, p);
+    settle(
+        "oidc.client_secret",
+        &mut o.client_secret,
+        o.client_secret_file.as_deref(),
+        base,
+        p,
+    );
     match url::Url::parse(&o.issuer) {
         Ok(u) if matches!(u.scheme(), "http" | "https") && u.host_str().is_some() => {
             let loopback = matches!(u.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
             if u.query().is_some() || u.fragment().is_some() {
-                p.push(Problem::new("oidc.issuer", "an issuer has no query and no fragment", "Copy `issuer` from the provider's discovery document."));
+                p.push(Problem::new(
+                    "oidc.issuer",
+                    "an issuer has no query and no fragment",
+                    "Copy `issuer` from the provider's discovery document.",
+                ));
             } else if u.scheme() == "http" && !loopback {
                 p.push(Problem::new("oidc.issuer", "it is not https", "Without TLS anybody on the way can sign in as anybody; plain http works on loopback addresses."));
             }
         }
-        _ => p.push(Problem::new("oidc.issuer", "it is no http or https address", "Copy `issuer` from the provider's discovery document.")),
+        _ => p.push(Problem::new(
+            "oidc.issuer",
+            "it is no http or https address",
+            "Copy `issuer` from the provider's discovery document.",
+        )),
     }
     if o.client_id.is_empty() {
-        p.push(Problem::new("oidc.client_id", "it is empty", "Register the console at the provider and write its client id here."));
+        p.push(Problem::new(
+            "oidc.client_id",
+            "it is empty",
+            "Register the console at the provider and write its client id here.",
+        ));
     }
     if !o.scopes.iter().any(|s| s == "openid") {
-        p.push(Problem::new("oidc.scopes", "`openid` is not among them", "Add it: without it the provider does not say who signed in."));
+        p.push(Problem::new(
+            "oidc.scopes",
+            "`openid` is not among them",
+            "Add it: without it the provider does not say who signed in.",
+        ));
     }
-    for (key, value) in [("oidc.groups_claim", &o.groups_claim), ("oidc.username_claim", &o.username_claim)] {
+    for (key, value) in [
+        ("oidc.groups_claim", &o.groups_claim),
+        ("oidc.username_claim", &o.username_claim),
+    ] {
         if value.is_empty() {
-            p.push(Problem::new(key, "it is empty", "Name a claim, or leave the key away for the default."));
+            p.push(Problem::new(
+                key,
+                "it is empty",
+                "Name a claim, or leave the key away for the default.",
+            ));
         }
     }
     if o.person_claim.as_deref() == Some("") {
-        p.push(Problem::new("oidc.person_claim", "it is empty", "Name a claim that is the same for all accounts of a person, or leave the key away."));
+        p.push(Problem::new(
+            "oidc.person_claim",
+            "it is empty",
+            "Name a claim that is the same for all accounts of a person, or leave the key away.",
+        ));
     }
     range("oidc.clock_skew_seconds", o.clock_skew_seconds, 0, 600, p);
     o.ca_file = o.ca_file.take().map(|f| base.join(f));
     if let Some(f) = o.ca_file.as_ref().filter(|f| !f.is_file()) {
-        p.push(Problem::new("oidc.ca_file", format!("there is no file {}", f.display()), "Check the path."));
+        p.push(Problem::new(
+            "oidc.ca_file",
+            format!("there is no file {}", f.display()),
+            "Check the path.",
+        ));
     }
 }
 
@@ -185,15 +302,49 @@ fn limits(c: &Config, p: &mut Vec<Problem>) {
     let s = &c.session;
     range("session.idle_minutes", s.idle_minutes, 1, 24 * 60, p);
     range("session.absolute_hours", s.absolute_hours, 1, 7 * 24, p);
-    range("session.groups_max_age_minutes", s.groups_max_age_minutes, 1, 24 * 60, p);
+    range(
+        "session.groups_max_age_minutes",
+        s.groups_max_age_minutes,
+        1,
+        24 * 60,
+        p,
+    );
     if s.idle_minutes > s.absolute_hours.saturating_mul(60) {
-        p.push(Problem::new("session.idle_minutes", "it is longer than session.absolute_hours", "Make it shorter, or the other longer."));
+        p.push(Problem::new(
+            "session.idle_minutes",
+            "it is longer than session.absolute_hours",
+            "Make it shorter, or the other longer.",
+        ));
     }
-    range("decisions.hold_seconds", c.decisions.hold_seconds, 0, 3600, p);
-    range("decisions.expire_hours", c.decisions.expire_hours, 1, 24 * 90, p);
-    for (key, label) in [("labels.business_unit", &c.labels.business_unit), ("labels.environment", &c.labels.environment)] {
-        if label.is_empty() || label.len() > 317 || label.chars().any(|ch| ch.is_whitespace() || ch.is_control()) {
-            p.push(Problem::new(key, "it is no label name", "Write it as Kubernetes does, `example.org/business-unit`."));
+    range(
+        "decisions.hold_seconds",
+        c.decisions.hold_seconds,
+        0,
+        3600,
+        p,
+    );
+    range(
+        "decisions.expire_hours",
+        c.decisions.expire_hours,
+        1,
+        24 * 90,
+        p,
+    );
+    for (key, label) in [
+        ("labels.business_unit", &c.labels.business_unit),
+        ("labels.environment", &c.labels.environment),
+    ] {
+        if label.is_empty()
+            || label.len() > 317
+            || label
+                .chars()
+                .any(|ch| ch.is_whitespace() || ch.is_control())
+        {
+            p.push(Problem::new(
+                key,
+                "it is no label name",
+                "Write it as Kubernetes does, `example.org/business-unit`.",
+            ));
         }
     }
 }
@@ -201,7 +352,11 @@ fn limits(c: &Config, p: &mut Vec<Problem>) {
 fn access(c: &Config, p: &mut Vec<Problem>) {
     for (i, g) in c.grants.iter().enumerate() {
         if g.group.is_empty() {
-            p.push(Problem::new(&format!("grants[{i}].group"), "it is empty", "Name a group of the provider."));
+            p.push(Problem::new(
+                &format!("grants[{i}].group"),
+                "it is empty",
+                "Name a group of the provider.",
+            ));
         }
         patterns(&format!("grants[{i}]"), &g.units, &g.environments, p);
     }
@@ -211,7 +366,13 @@ fn access(c: &Config, p: &mut Vec<Problem>) {
             p.push(Problem::new(&format!("approvals[{i}].stages"), "there is no stage", "Name at least one: `{ role = \"approver\", count = 1 }`. A change that nobody decides is not a setting."));
         }
         for (j, s) in a.stages.iter().enumerate() {
-            range(&format!("approvals[{i}].stages[{j}].count"), s.count.into(), 1, 10, p);
+            range(
+                &format!("approvals[{i}].stages[{j}].count"),
+                s.count.into(),
+                1,
+                10,
+                p,
+            );
         }
     }
 }
@@ -219,7 +380,11 @@ fn access(c: &Config, p: &mut Vec<Problem>) {
 fn patterns(key: &str, units: &[String], environments: &[String], p: &mut Vec<Problem>) {
     for (name, list) in [("units", units), ("environments", environments)] {
         if list.is_empty() || list.iter().any(String::is_empty) {
-            p.push(Problem::new(&format!("{key}.{name}"), "it names nothing", "Name some, or write [\"*\"] for all."));
+            p.push(Problem::new(
+                &format!("{key}.{name}"),
+                "it names nothing",
+                "Name some, or write [\"*\"] for all.",
+            ));
         }
     }
 }
@@ -230,11 +395,22 @@ fn clusters(c: &mut Config, base: &Path, p: &mut Vec<Problem>) {
         name(&format!("clusters[{i}].name"), &cl.name, &mut seen, p);
         cl.kubeconfig = cl.kubeconfig.take().map(|f| base.join(f));
         if let Some(f) = cl.kubeconfig.as_ref().filter(|f| !f.is_file()) {
-            p.push(Problem::new(&format!("clusters[{i}].kubeconfig"), format!("there is no file {}", f.display()), "Check the path."));
+            p.push(Problem::new(
+                &format!("clusters[{i}].kubeconfig"),
+                format!("there is no file {}", f.display()),
+                "Check the path.",
+            ));
         }
-        for (key, prefix) in [("user_prefix", &cl.user_prefix), ("group_prefix", &cl.group_prefix)] {
+        for (key, prefix) in [
+            ("user_prefix", &cl.user_prefix),
+            ("group_prefix", &cl.group_prefix),
+        ] {
             if prefix.starts_with("system:") {
-                p.push(Problem::new(&format!("clusters[{i}].{key}"), "`system:` names are Kubernetes' own", "Choose another prefix, such as `oidc:`."));
+                p.push(Problem::new(
+                    &format!("clusters[{i}].{key}"),
+                    "`system:` names are Kubernetes' own",
+                    "Choose another prefix, such as `oidc:`.",
+                ));
             }
         }
     }
@@ -245,40 +421,98 @@ fn registries(c: &mut Config, base: &Path, p: &mut Vec<Problem>) {
     for (i, r) in c.registries.iter_mut().enumerate() {
         let key = |k: &str| format!("registries[{i}].{k}");
         name(&key("name"), &r.name, &mut seen, p);
-        settle(&key("password"), &mut r.password, r.password_file.as_deref(), base, p);
-        settle(&key("notification_token"), &mut r.notification_token, r.notification_token_file.as_deref(), base, p);
+        settle(
+            &key("password"),
+            &mut r.password,
+            r.password_file.as_deref(),
+            base,
+            p,
+        );
+        settle(
+            &key("notification_token"),
+            &mut r.notification_token,
+            r.notification_token_file.as_deref(),
+            base,
+            p,
+        );
         if !matches!(r.url.scheme(), "http" | "https") || r.url.host_str().is_none() {
-            p.push(Problem::new(&key("url"), "it is no http or https address", "Write `https://registry.example.org`."));
+            p.push(Problem::new(
+                &key("url"),
+                "it is no http or https address",
+                "Write `https://registry.example.org`.",
+            ));
         }
         if !r.url.username().is_empty() || r.url.password().is_some() {
-            p.push(Problem::new(&key("url"), "it holds a user name or a password", "Use `username` and `password`: addresses are shown."));
+            p.push(Problem::new(
+                &key("url"),
+                "it holds a user name or a password",
+                "Use `username` and `password`: addresses are shown.",
+            ));
         }
         if r.password.is_some() && r.username.is_none() {
-            p.push(Problem::new(&key("username"), "there is a password and no user name", "Add it."));
+            p.push(Problem::new(
+                &key("username"),
+                "there is a password and no user name",
+                "Add it.",
+            ));
         }
-        if r.notification_token.as_ref().is_some_and(|t| t.expose().len() < 16) {
-            p.push(Problem::new(&key("notification_token"), "it is shorter than 16 characters", "Make one with `openssl rand -hex 32`."));
+        if r.notification_token
+            .as_ref()
+            .is_some_and(|t| t.expose().len() < 16)
+        {
+            p.push(Problem::new(
+                &key("notification_token"),
+                "it is shorter than 16 characters",
+                "Make one with `openssl rand -hex 32`.",
+            ));
         }
         range(&key("sync_minutes"), r.sync_minutes.into(), 1, 24 * 60, p);
     }
 }
 
 fn rest(c: &mut Config, base: &Path, p: &mut Vec<Problem>) {
-    settle("metrics.token", &mut c.metrics.token, c.metrics.token_file.as_deref(), base, p);
-    if c.metrics.token.as_ref().is_some_and(|t| t.expose().len() < 16) {
-        p.push(Problem::new("metrics.token", "it is shorter than 16 characters", "Make one with `openssl rand -hex 32`."));
+    settle(
+        "metrics.token",
+        &mut c.metrics.token,
+        c.metrics.token_file.as_deref(),
+        base,
+        p,
+    );
+    if c.metrics
+        .token
+        .as_ref()
+        .is_some_and(|t| t.expose().len() < 16)
+    {
+        p.push(Problem::new(
+            "metrics.token",
+            "it is shorter than 16 characters",
+            "Make one with `openssl rand -hex 32`.",
+        ));
     }
     let mut seen = BTreeSet::new();
     for (i, k) in c.trust.cosign_keys.iter().enumerate() {
-        name(&format!("trust.cosign_keys[{i}].name"), &k.name, &mut seen, p);
+        name(
+            &format!("trust.cosign_keys[{i}].name"),
+            &k.name,
+            &mut seen,
+            p,
+        );
         if !k.pem.contains("-----BEGIN PUBLIC KEY-----") {
-            p.push(Problem::new(&format!("trust.cosign_keys[{i}].pem"), "it is no public key in PEM", "Copy `cosign.pub`, with its BEGIN and END lines."));
+            p.push(Problem::new(
+                &format!("trust.cosign_keys[{i}].pem"),
+                "it is no public key in PEM",
+                "Copy `cosign.pub`, with its BEGIN and END lines.",
+            ));
         }
     }
     if let Some(prom) = &c.prometheus
         && (!matches!(prom.url.scheme(), "http" | "https") || prom.url.host_str().is_none())
     {
-        p.push(Problem::new("prometheus.url", "it is no http or https address", "Write `http://prometheus:9090`."));
+        p.push(Problem::new(
+            "prometheus.url",
+            "it is no http or https address",
+            "Write `http://prometheus:9090`.",
+        ));
     }
 }
 
@@ -286,17 +520,31 @@ fn rest(c: &mut Config, base: &Path, p: &mut Vec<Problem>) {
 fn name(key: &str, name: &str, seen: &mut BTreeSet<String>, p: &mut Vec<Problem>) {
     let plain = !name.is_empty()
         && name.len() <= 63
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if !plain {
-        p.push(Problem::new(key, "a name has 1 to 63 letters, digits, `-`, `_` or `.`", "Choose such a one."));
+        p.push(Problem::new(
+            key,
+            "a name has 1 to 63 letters, digits, `-`, `_` or `.`",
+            "Choose such a one.",
+        ));
     }
     if !seen.insert(name.to_owned()) {
-        p.push(Problem::new(key, format!("`{name}` is there twice"), "Names tell them apart: choose another."));
+        p.push(Problem::new(
+            key,
+            format!("`{name}` is there twice"),
+            "Names tell them apart: choose another.",
+        ));
     }
 }
 
 fn range(key: &str, value: i64, least: i64, most: i64, p: &mut Vec<Problem>) {
     if !(least..=most).contains(&value) {
-        p.push(Problem::new(key, format!("{value} is out of range"), format!("Choose {least} to {most}.")));
+        p.push(Problem::new(
+            key,
+            format!("{value} is out of range"),
+            format!("Choose {least} to {most}."),
+        ));
     }
 }

@@ -101,7 +101,9 @@ pub struct Database {
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The URL may hold a password.
-        f.debug_struct("Database").field("scheme", &self.url.split(':').next()).finish()
+        f.debug_struct("Database")
+            .field("scheme", &self.url.split(':').next())
+            .finish()
     }
 }
 
@@ -236,19 +238,29 @@ pub struct Metrics {
 
 impl Default for Session {
     fn default() -> Self {
-        Self { idle_minutes: 30, absolute_hours: 12, groups_max_age_minutes: 15 }
+        Self {
+            idle_minutes: 30,
+            absolute_hours: 12,
+            groups_max_age_minutes: 15,
+        }
     }
 }
 
 impl Default for Decisions {
     fn default() -> Self {
-        Self { hold_seconds: 10, expire_hours: 72 }
+        Self {
+            hold_seconds: 10,
+            expire_hours: 72,
+        }
     }
 }
 
 impl Default for Labels {
     fn default() -> Self {
-        Self { business_unit: "gatehouse.dev/business-unit".into(), environment: "gatehouse.dev/environment".into() }
+        Self {
+            business_unit: "gatehouse.dev/business-unit".into(),
+            environment: "gatehouse.dev/environment".into(),
+        }
     }
 }
 
@@ -290,20 +302,34 @@ impl Config {
                 "Give the path of a configuration file with --config.",
             )));
         }
-        let base = std::path::absolute(file).ok().and_then(|p| p.parent().map(Path::to_path_buf)).unwrap_or_default();
-        let env = Env::prefixed("GATEHOUSE_").ignore(&NOT_SETTINGS).split("__");
+        let base = std::path::absolute(file)
+            .ok()
+            .and_then(|p| p.parent().map(Path::to_path_buf))
+            .unwrap_or_default();
+        let env = Env::prefixed("GATEHOUSE_")
+            .ignore(&NOT_SETTINGS)
+            .split("__");
         Self::read(Figment::from(Toml::file_exact(file)).merge(env), &base)
     }
 
     fn read(figment: Figment, base: &Path) -> Result<Self, ConfigError> {
         let mut config: Self = figment.extract().map_err(ConfigError::from_figment)?;
         let problems = check::check(&mut config, base);
-        if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError(problems))
+        }
     }
 
     /// The key of `server.secret_key`, decoded.
     pub fn secret_key(&self) -> [u8; 32] {
-        let text = self.server.secret_key.as_ref().map(Secret::expose).unwrap_or_default();
+        let text = self
+            .server
+            .secret_key
+            .as_ref()
+            .map(Secret::expose)
+            .unwrap_or_default();
         check::key_bytes(text).expect("checked when the configuration was read")
     }
 

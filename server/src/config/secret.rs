@@ -48,7 +48,11 @@ pub(super) fn settle(
     let Some(file) = file else { return };
     let file_key = format!("{key}_file");
     if value.is_some() {
-        problems.push(Problem::new(&file_key, format!("`{key}` is given too"), "Keep one of the two."));
+        problems.push(Problem::new(
+            &file_key,
+            format!("`{key}` is given too"),
+            "Keep one of the two.",
+        ));
         return;
     }
     let path = base.join(file);

@@ -36,7 +36,12 @@ fn read(text: &str) -> Result<Config, ConfigError> {
 
 /// `key: what is wrong` of each problem.
 fn problems(text: &str) -> Vec<String> {
-    read(text).expect_err("refused").0.into_iter().map(|p| format!("{}: {}", p.key, p.wrong)).collect()
+    read(text)
+        .expect_err("refused")
+        .0
+        .into_iter()
+        .map(|p| format!("{}: {}", p.key, p.wrong))
+        .collect()
 }
 
 #[test]
@@ -51,7 +56,9 @@ fn a_small_file_is_enough() {
 
 #[test]
 fn an_unknown_key_is_named_with_its_neighbours() {
-    let e = read(&GOOD.replace("client_id", "clientid")).expect_err("refused").to_string();
+    let e = read(&GOOD.replace("client_id", "clientid"))
+        .expect_err("refused")
+        .to_string();
     assert!(e.contains("oidc.clientid: there is no such key"), "{e}");
     assert!(e.contains("client_id"), "{e}");
 }
@@ -59,7 +66,10 @@ fn an_unknown_key_is_named_with_its_neighbours() {
 #[test]
 fn all_problems_are_shown_at_once() {
     let text = GOOD
-        .replace("http://127.0.0.1:8080", "http://gatehouse.example.org/console")
+        .replace(
+            "http://127.0.0.1:8080",
+            "http://gatehouse.example.org/console",
+        )
         .replace("sqlite:", "mysql:")
         .replace("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=", "c2hvcnQ=");
     assert_eq!(
@@ -74,7 +84,10 @@ fn all_problems_are_shown_at_once() {
 
 #[test]
 fn plain_http_is_for_loopback() {
-    assert_eq!(problems(&GOOD.replace("http://localhost:9000", "http://id.example.org")), ["oidc.issuer: it is not https"]);
+    assert_eq!(
+        problems(&GOOD.replace("http://localhost:9000", "http://id.example.org")),
+        ["oidc.issuer: it is not https"]
+    );
     assert_eq!(
         problems(&GOOD.replace("http://127.0.0.1:8080", "http://gatehouse.example.org")),
         ["server.public_url: it is not https"]
@@ -84,7 +97,10 @@ fn plain_http_is_for_loopback() {
 #[test]
 fn a_change_that_nobody_decides_is_not_a_setting() {
     assert_eq!(
-        problems(&GOOD.replace("stages = [{ role = \"approver\", count = 1 }]", "stages = []")),
+        problems(&GOOD.replace(
+            "stages = [{ role = \"approver\", count = 1 }]",
+            "stages = []"
+        )),
         ["approvals[0].stages: there is no stage"]
     );
 }
@@ -94,15 +110,27 @@ fn a_secret_comes_from_a_file_and_from_one_place_only() {
     let dir = tempfile::tempdir().expect("folder");
     std::fs::write(dir.path().join("oidc"), "from-file\n").expect("written");
     let read = |text: &str| Config::read(Figment::from(Toml::string(text)), dir.path());
-    let c = read(&GOOD.replace("client_secret = \"s3cret\"", "client_secret_file = \"oidc\"")).expect("good");
+    let c = read(&GOOD.replace(
+        "client_secret = \"s3cret\"",
+        "client_secret_file = \"oidc\"",
+    ))
+    .expect("good");
     assert_eq!(c.oidc.client_secret.expect("there").expose(), "from-file");
-    let both = read(&GOOD.replace("client_secret = \"s3cret\"", "client_secret = \"a\"\nclient_secret_file = \"oidc\""));
-    assert_eq!(both.expect_err("refused").0[0].key, "oidc.client_secret_file");
+    let both = read(&GOOD.replace(
+        "client_secret = \"s3cret\"",
+        "client_secret = \"a\"\nclient_secret_file = \"oidc\"",
+    ));
+    assert_eq!(
+        both.expect_err("refused").0[0].key,
+        "oidc.client_secret_file"
+    );
 }
 
 #[test]
 fn a_secret_of_the_wrong_type_is_not_repeated() {
-    let e = read(&GOOD.replace("client_secret = \"s3cret\"", "client_secret = 483211")).expect_err("refused").to_string();
+    let e = read(&GOOD.replace("client_secret = \"s3cret\"", "client_secret = 483211"))
+        .expect_err("refused")
+        .to_string();
     assert!(!e.contains("483211"), "{e}");
     assert!(!format!("{:?}", read(GOOD).expect("good")).contains("s3cret"));
 }

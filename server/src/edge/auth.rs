@@ -29,7 +29,11 @@ pub struct Signed {
 const TOUCH_AFTER: i64 = Micros::MINUTE;
 
 /// Finds out who asks and puts [`Signed`] into the request; nobody is refused here.
-pub async fn authenticate(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+pub async fn authenticate(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = request.extensions().get::<Session>().and_then(Session::id);
     let context = request.extensions().get::<RequestContext>().cloned();
     match signed(&state, id, context.as_ref(), request.headers().clone()).await {
@@ -53,18 +57,29 @@ async fn signed(
     let ctx = &state.services.ctx;
     let now = ctx.clock.now();
     let hash = id_hash(&id);
-    let Some(row) = ctx.store.session_load(&hash, now).await? else { return Ok(None) };
-    let Some(account) = row.account else { return Ok(None) };
+    let Some(row) = ctx.store.session_load(&hash, now).await? else {
+        return Ok(None);
+    };
+    let Some(account) = row.account else {
+        return Ok(None);
+    };
     let info = info(context, &headers, Some(row.public_id.clone()));
-    let Some(caller) = state.services.people.of_account(account, &info).await? else { return Ok(None) };
+    let Some(caller) = state.services.people.of_account(account, &info).await? else {
+        return Ok(None);
+    };
     if now.since(row.seen_at) >= TOUCH_AFTER {
-        ctx.store.session_touch(&hash, now, now.plus(state.limits().idle)).await?;
+        ctx.store
+            .session_touch(&hash, now, now.plus(state.limits().idle))
+            .await?;
     }
     let row = Arc::new(row);
     if now.since(caller.groups.taken_at) >= ctx.settings.groups_max_age && row.tokens.is_some() {
         refresh_aside(state.clone(), row.clone());
     }
-    Ok(Some(Signed { caller, session: row }))
+    Ok(Some(Signed {
+        caller,
+        session: row,
+    }))
 }
 
 /// Old groups are refreshed beside the request, which does not wait: a provider that hangs must not
@@ -72,18 +87,28 @@ async fn signed(
 fn refresh_aside(state: AppState, row: Arc<SessionRow>) {
     tokio::spawn(async move {
         if let Err(e) = state.identity.refresh_session(&row).await {
-            tracing::info!(session = row.public_id, problem = e.for_log(), "groups were not refreshed");
+            tracing::info!(
+                session = row.public_id,
+                problem = e.for_log(),
+                "groups were not refreshed"
+            );
         }
     });
 }
 
 /// What is known of a request besides the person.
-pub fn info(context: Option<&RequestContext>, headers: &HeaderMap, session: Option<String>) -> RequestInfo {
+pub fn info(
+    context: Option<&RequestContext>,
+    headers: &HeaderMap,
+    session: Option<String>,
+) -> RequestInfo {
     RequestInfo {
         session,
         request_id: context.map(|c| c.id.clone()).unwrap_or_default(),
         address: context.map(|c| c.address.to_string()),
-        zone: cookie(headers, "gatehouse-zone").filter(|z| plausible_zone(z)).unwrap_or_default(),
+        zone: cookie(headers, "gatehouse-zone")
+            .filter(|z| plausible_zone(z))
+            .unwrap_or_default(),
     }
 }
 
@@ -100,7 +125,10 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 fn plausible_zone(zone: &str) -> bool {
-    zone.len() <= 64 && zone.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b))
+    zone.len() <= 64
+        && zone
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b))
 }
 
 /// For handlers that need somebody: `Signed` as an argument.
@@ -120,7 +148,9 @@ pub struct Who(pub Caller);
 impl FromRequestParts<AppState> for Who {
     type Rejection = Response;
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
-        Signed::from_request_parts(parts, state).await.map(|s| Self(s.caller))
+        Signed::from_request_parts(parts, state)
+            .await
+            .map(|s| Self(s.caller))
     }
 }
 

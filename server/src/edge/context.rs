@@ -44,12 +44,20 @@ pub async fn observe(State(state): State<AppState>, mut request: Request, next: 
     };
     let method = request.method().clone();
     // A pattern, never the path: paths have names in them and no bound.
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
     request.extensions_mut().insert(context.clone());
     let span = tracing::info_span!("request", id = context.id, %method, route);
-    let mut response = CURRENT.scope(context.clone(), next.run(request).instrument(span.clone())).await;
+    let mut response = CURRENT
+        .scope(context.clone(), next.run(request).instrument(span.clone()))
+        .await;
     let took = began.elapsed();
-    state.metrics.request(&route, &method, response.status().as_u16(), took);
+    state
+        .metrics
+        .request(&route, &method, response.status().as_u16(), took);
     span.in_scope(|| {
         let ms = took.as_secs_f64() * 1000.0;
         tracing::info!(status = response.status().as_u16(), ms, address = %context.address, "answered");
@@ -113,15 +121,24 @@ fn secure(state: &AppState, context: &RequestContext, headers: &mut HeaderMap) {
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     // Addresses hold names of deployments: other sites do not get them.
     set(header::REFERRER_POLICY, "same-origin");
-    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    set(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
+    set(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    );
     set(
         HeaderName::from_static("permissions-policy"),
         "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), microphone=(), payment=(), usb=()",
     );
     set(HeaderName::from_static("x-request-id"), &context.id);
     if state.config.https() {
-        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+        set(
+            header::STRICT_TRANSPORT_SECURITY,
+            "max-age=31536000; includeSubDomains",
+        );
     }
     // Pages and answers are for one person; files say for themselves how they may be kept.
     if !headers.contains_key(header::CACHE_CONTROL) {
@@ -136,16 +153,32 @@ mod tests {
     fn from(peer: &str, header: &str, proxies: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", header.parse().expect("header"));
-        let proxies: Vec<IpAddr> = proxies.iter().map(|p| p.parse().expect("address")).collect();
+        let proxies: Vec<IpAddr> = proxies
+            .iter()
+            .map(|p| p.parse().expect("address"))
+            .collect();
         forwarded(peer.parse().expect("address"), &headers, &proxies).to_string()
     }
 
     #[test]
     fn only_our_proxies_are_believed() {
         assert_eq!(from("203.0.113.9", "198.51.100.1", &[]), "203.0.113.9");
-        assert_eq!(from("10.0.0.1", "198.51.100.1", &["10.0.0.1"]), "198.51.100.1");
+        assert_eq!(
+            from("10.0.0.1", "198.51.100.1", &["10.0.0.1"]),
+            "198.51.100.1"
+        );
         // What the client itself wrote stands further left and does not count.
-        assert_eq!(from("10.0.0.1", "1.1.1.1, 198.51.100.1, 10.0.0.2", &["10.0.0.1", "10.0.0.2"]), "198.51.100.1");
-        assert_eq!(from("10.0.0.1", "1.1.1.1, nonsense", &["10.0.0.1"]), "10.0.0.1");
+        assert_eq!(
+            from(
+                "10.0.0.1",
+                "1.1.1.1, 198.51.100.1, 10.0.0.2",
+                &["10.0.0.1", "10.0.0.2"]
+            ),
+            "198.51.100.1"
+        );
+        assert_eq!(
+            from("10.0.0.1", "1.1.1.1, nonsense", &["10.0.0.1"]),
+            "10.0.0.1"
+        );
     }
 }

@@ -51,7 +51,9 @@ enum Topic {
 
 impl Topic {
     fn parse(text: &str) -> Result<Self> {
-        let bad = || Error::invalid("there is no such topic").remedy("Topics are deployments, deployment:<cluster>/<namespace>/<name>, queue and change:<id>.");
+        let bad = || {
+            Error::invalid("there is no such topic").remedy("Topics are deployments, deployment:<cluster>/<namespace>/<name>, queue and change:<id>.")
+        };
         match text.split_once(':') {
             None if text == "deployments" => Ok(Self::Deployments),
             None if text == "queue" => Ok(Self::Queue),
@@ -59,7 +61,9 @@ impl Topic {
             Some(("deployment", key)) => {
                 let parts: Vec<&str> = key.split('/').collect();
                 match parts[..] {
-                    [c, ns, n] if !c.is_empty() && !ns.is_empty() && !n.is_empty() && key.len() <= 400 => {
+                    [c, ns, n]
+                        if !c.is_empty() && !ns.is_empty() && !n.is_empty() && key.len() <= 400 =>
+                    {
                         Ok(Self::Deployment(DeploymentKey::new(c, ns, n)))
                     }
                     _ => Err(bad()),
@@ -100,19 +104,34 @@ pub async fn stream(
 ) -> Response {
     let topic = match Topic::parse(&asked.topic) {
         Ok(t) => t,
-        Err(e) => return Fault::from(e).status(http::StatusCode::BAD_REQUEST).into_response(),
+        Err(e) => {
+            return Fault::from(e)
+                .status(http::StatusCode::BAD_REQUEST)
+                .into_response();
+        }
     };
     if let Err(e) = topic.check(&state, &signed.caller).await {
         return Fault::from(e).into_response();
     }
     if state.metrics.streams.load(Ordering::Relaxed) >= MAX_STREAMS {
-        let e = Error::unavailable("too many pages are open at once").remedy("Reload this page to see what changed.");
+        let e = Error::unavailable("too many pages are open at once")
+            .remedy("Reload this page to see what changed.");
         return Fault::from(e).into_response();
     }
     // After a reconnection the browser knows better where it was than the page's address does.
-    let cursor = headers.get("last-event-id").and_then(|v| v.to_str().ok()).map(String::from).or(asked.cursor);
+    let cursor = headers
+        .get("last-event-id")
+        .and_then(|v| v.to_str().ok())
+        .map(String::from)
+        .or(asked.cursor);
     let events = run(state, signed, topic, cursor);
-    Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)).text("alive")).into_response()
+    Sse::new(events)
+        .keep_alive(
+            KeepAlive::new()
+                .interval(Duration::from_secs(15))
+                .text("alive"),
+        )
+        .into_response()
 }
 
 /// Remembers what the clusters tell, until it is told to stop.
@@ -147,13 +166,25 @@ impl Drop for Counted {
     }
 }
 
-fn run(state: AppState, signed: Signed, topic: Topic, cursor: Option<String>) -> impl Stream<Item = Result<Event, Infallible>> {
+fn run(
+    state: AppState,
+    signed: Signed,
+    topic: Topic,
+    cursor: Option<String>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
     let (send, receive) = mpsc::channel::<Event>(4);
     tokio::spawn(async move {
         let _counted = Counted::new(&state);
         let work = async {
             if topic.live() {
-                live(&state, &signed, &topic, cursor.and_then(|c| c.parse().ok()), &send).await
+                live(
+                    &state,
+                    &signed,
+                    &topic,
+                    cursor.and_then(|c| c.parse().ok()),
+                    &send,
+                )
+                .await
             } else {
                 looked_at(&state, &signed, &topic, cursor, &send).await
             }
@@ -175,7 +206,11 @@ async fn session_over(state: &AppState, signed: &Signed) {
     loop {
         tokio::time::sleep(SESSION_EVERY).await;
         let ctx = &state.services.ctx;
-        match ctx.store.session_load(&signed.session.id_hash, ctx.clock.now()).await {
+        match ctx
+            .store
+            .session_load(&signed.session.id_hash, ctx.clock.now())
+            .await
+        {
             Ok(Some(_)) => {}
             Ok(None) => return,
             // Not knowing is no reason to keep telling.
@@ -193,7 +228,13 @@ fn named(name: &str, cursor: &str) -> Event {
 
 /// Topics that the clusters' watches push. What happened between the page's load and now is told from
 /// memory; where memory does not reach back so far, the page is told to load itself again.
-async fn live(state: &AppState, signed: &Signed, topic: &Topic, cursor: Option<u64>, send: &mpsc::Sender<Event>) {
+async fn live(
+    state: &AppState,
+    signed: &Signed,
+    topic: &Topic,
+    cursor: Option<u64>,
+    send: &mpsc::Sender<Event>,
+) {
     // Subscribed before memory is asked: what comes in between is told twice rather than not at all.
     let mut events = state.services.deployments.subscribe();
     let now = state.services.deployments.cursor();
@@ -218,7 +259,9 @@ async fn live(state: &AppState, signed: &Signed, topic: &Topic, cursor: Option<u
                 named("changed", &latest.to_string())
             }
             Ok(_) => continue,
-            Err(RecvError::Lagged(_)) => named("reload", &state.services.deployments.cursor().to_string()),
+            Err(RecvError::Lagged(_)) => {
+                named("reload", &state.services.deployments.cursor().to_string())
+            }
             Err(RecvError::Closed) => return,
         };
         if send.send(event).await.is_err() {
@@ -228,7 +271,13 @@ async fn live(state: &AppState, signed: &Signed, topic: &Topic, cursor: Option<u
 }
 
 /// Topics of the database: their state is looked at, for other replicas write too.
-async fn looked_at(state: &AppState, signed: &Signed, topic: &Topic, cursor: Option<String>, send: &mpsc::Sender<Event>) {
+async fn looked_at(
+    state: &AppState,
+    signed: &Signed,
+    topic: &Topic,
+    cursor: Option<String>,
+    send: &mpsc::Sender<Event>,
+) {
     let mut last = cursor;
     loop {
         match fingerprint(state, &signed.caller, topic).await {
@@ -262,21 +311,32 @@ async fn fingerprint(state: &AppState, caller: &Caller, topic: &Topic) -> Result
         Topic::Change(id) => {
             topic.check(state, caller).await?;
             let change = state.services.ctx.store.change_get(*id).await?;
-            Ok(change.map_or_else(|| "gone".into(), |c| format!("{}.{}", c.version, c.state.name())))
+            Ok(change.map_or_else(
+                || "gone".into(),
+                |c| format!("{}.{}", c.version, c.state.name()),
+            ))
         }
         Topic::Queue => {
             let page = state.services.changes.queue(caller, None, 50).await?;
             let text: String = page
                 .rows
                 .iter()
-                .map(|r| format!("{}.{}.{};", r.change.id, r.change.version, r.open_by.join(",")))
+                .map(|r| {
+                    format!(
+                        "{}.{}.{};",
+                        r.change.id,
+                        r.change.version,
+                        r.open_by.join(",")
+                    )
+                })
                 .collect();
             Ok(domain::ids::Digest::of(text.as_bytes()).short().to_owned())
         }
-        Topic::Deployment(_) | Topic::Deployments => Ok(state.services.deployments.cursor().to_string()),
+        Topic::Deployment(_) | Topic::Deployments => {
+            Ok(state.services.deployments.cursor().to_string())
+        }
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -289,7 +349,14 @@ mod tests {
             Topic::parse("deployment:onprem-1/retail-prod/llama").expect("topic"),
             Topic::Deployment(DeploymentKey::new("onprem-1", "retail-prod", "llama"))
         );
-        for bad in ["", "queue:x", "deployment:a/b", "deployment:a//c", "change:1", "secrets"] {
+        for bad in [
+            "",
+            "queue:x",
+            "deployment:a/b",
+            "deployment:a//c",
+            "change:1",
+            "secrets",
+        ] {
             assert!(Topic::parse(bad).is_err(), "{bad}");
         }
     }

@@ -23,28 +23,58 @@ pub async fn readyz(State(state): State<AppState>) -> Response {
         Ok(Ok(())) => "ok\n".into_response(),
         Ok(Err(e)) => {
             tracing::warn!(problem = e.for_log(), "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response()
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the database does not answer\n",
+            )
+                .into_response()
         }
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database takes longer than 2 s\n").into_response(),
+        Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database takes longer than 2 s\n",
+        )
+            .into_response(),
     }
 }
 
 /// Figures for Prometheus: with the configured bearer token, or from loopback where none is configured.
-pub async fn metrics(State(state): State<AppState>, Extension(context): Extension<RequestContext>, headers: HeaderMap) -> Response {
+pub async fn metrics(
+    State(state): State<AppState>,
+    Extension(context): Extension<RequestContext>,
+    headers: HeaderMap,
+) -> Response {
     let allowed = match &state.config.metrics.token {
-        Some(token) => bearer(&headers).is_some_and(|t| same(t.as_bytes(), token.expose().as_bytes())),
+        Some(token) => {
+            bearer(&headers).is_some_and(|t| same(t.as_bytes(), token.expose().as_bytes()))
+        }
         None => context.address.is_loopback(),
     };
     if !allowed {
-        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], "give the metrics token\n").into_response();
+        return (
+            StatusCode::UNAUTHORIZED,
+            [(header::WWW_AUTHENTICATE, "Bearer")],
+            "give the metrics token\n",
+        )
+            .into_response();
     }
     let text = state.metrics.render(&gauges(&state).await);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        text,
+    )
+        .into_response()
 }
 
 /// The token of `Authorization: Bearer …`.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
@@ -53,7 +83,10 @@ async fn gauges(state: &AppState) -> Vec<Gauge> {
     let now = ctx.clock.now();
     let health = ctx.clusters.health(now);
     let cluster = |f: &dyn Fn(&domain::observed::ClusterHealth) -> Option<f64>| -> Vec<_> {
-        health.iter().filter_map(|h| Some((vec![("cluster", h.name.clone())], f(h)?))).collect()
+        health
+            .iter()
+            .filter_map(|h| Some((vec![("cluster", h.name.clone())], f(h)?)))
+            .collect()
     };
     let mut gauges = vec![
         Gauge {
@@ -78,20 +111,36 @@ async fn gauges(state: &AppState) -> Vec<Gauge> {
         },
     ];
     let mut waiting = Vec::new();
-    for s in domain::change::ChangeState::ALL.into_iter().filter(|s| !s.is_end()) {
-        let filter = ChangeFilter { states: vec![s], scopes: vec![(vec!["*".into()], vec!["*".into()])], ..Default::default() };
+    for s in domain::change::ChangeState::ALL
+        .into_iter()
+        .filter(|s| !s.is_end())
+    {
+        let filter = ChangeFilter {
+            states: vec![s],
+            scopes: vec![(vec!["*".into()], vec!["*".into()])],
+            ..Default::default()
+        };
         if let Ok(n) = ctx.store.change_count(&filter, 10_000).await {
             waiting.push((vec![("state", s.name().to_owned())], n as f64));
         }
     }
-    gauges.push(Gauge { name: "gatehouse_open_changes", help: "Changes that have not ended, by state (at most 10000).", values: waiting });
+    gauges.push(Gauge {
+        name: "gatehouse_open_changes",
+        help: "Changes that have not ended, by state (at most 10000).",
+        values: waiting,
+    });
     if let Ok(registries) = ctx.store.registries().await {
         gauges.push(Gauge {
             name: "gatehouse_registry_sync_age_seconds",
             help: "Time since the last successful sync.",
             values: registries
                 .iter()
-                .filter_map(|r| Some((vec![("registry", r.name.clone())], now.since(r.status.last_success?) as f64 / 1e6)))
+                .filter_map(|r| {
+                    Some((
+                        vec![("registry", r.name.clone())],
+                        now.since(r.status.last_success?) as f64 / 1e6,
+                    ))
+                })
                 .collect(),
         });
     }

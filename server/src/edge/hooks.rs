@@ -45,10 +45,18 @@ pub async fn registry(
         }
     }
     let Some(name) = name else {
-        return (StatusCode::UNAUTHORIZED, "the notification token is missing or wrong\n").into_response();
+        return (
+            StatusCode::UNAUTHORIZED,
+            "the notification token is missing or wrong\n",
+        )
+            .into_response();
     };
     let Ok(notification) = serde_json::from_slice::<Notification>(&body) else {
-        return (StatusCode::BAD_REQUEST, "a JSON object with `events` is expected\n").into_response();
+        return (
+            StatusCode::BAD_REQUEST,
+            "a JSON object with `events` is expected\n",
+        )
+            .into_response();
     };
     // Our own sync pulls: if a pull made a sync due, it would never end.
     if notification.events.iter().all(|e| e.action == "pull") {

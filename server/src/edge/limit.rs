@@ -26,7 +26,11 @@ struct Bucket {
 
 impl RateLimit {
     pub fn new(burst: u32, refill: i64) -> Self {
-        Self { burst: burst.into(), refill: refill.max(1), buckets: Mutex::default() }
+        Self {
+            burst: burst.into(),
+            refill: refill.max(1),
+            buckets: Mutex::default(),
+        }
     }
 
     /// Takes one; `false` when there is none left for this address.
@@ -36,7 +40,10 @@ impl RateLimit {
         if buckets.len() >= MAX_ADDRESSES && !buckets.contains_key(&address) {
             self.forget(&mut buckets, now);
         }
-        let bucket = buckets.entry(address).or_insert(Bucket { left: self.burst, at: now });
+        let bucket = buckets.entry(address).or_insert(Bucket {
+            left: self.burst,
+            at: now,
+        });
         bucket.left = self.left(bucket, now);
         bucket.at = now;
         let allowed = bucket.left >= 1.0;

@@ -59,12 +59,22 @@ impl Metrics {
 
     /// A sign-in and how it ended.
     pub fn sign_in(&self, outcome: &'static str) {
-        *self.sign_ins.lock().unwrap_or_else(PoisonError::into_inner).entry(outcome).or_default() += 1;
+        *self
+            .sign_ins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(outcome)
+            .or_default() += 1;
     }
 
     /// A run of a background task and how it ended.
     pub fn job(&self, task: &'static str, outcome: &'static str) {
-        *self.jobs.lock().unwrap_or_else(PoisonError::into_inner).entry((task, outcome)).or_default() += 1;
+        *self
+            .jobs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry((task, outcome))
+            .or_default() += 1;
     }
 
     /// Everything as text.
@@ -77,38 +87,101 @@ impl Metrics {
     fn write(&self, out: &mut String, gauges: &[Gauge]) -> std::fmt::Result {
         {
             let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-            head(out, "gatehouse_http_requests_total", "counter", "Requests by route, method and status.")?;
+            head(
+                out,
+                "gatehouse_http_requests_total",
+                "counter",
+                "Requests by route, method and status.",
+            )?;
             for ((route, method), s) in requests.iter() {
                 let route = escape(route);
                 for (status, n) in &s.by_status {
-                    writeln!(out, "gatehouse_http_requests_total{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}} {n}")?;
+                    writeln!(
+                        out,
+                        "gatehouse_http_requests_total{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}} {n}"
+                    )?;
                 }
             }
-            head(out, "gatehouse_http_request_duration_seconds", "histogram", "Time until the answer's head.")?;
+            head(
+                out,
+                "gatehouse_http_request_duration_seconds",
+                "histogram",
+                "Time until the answer's head.",
+            )?;
             for ((route, method), s) in requests.iter() {
                 let labels = format!("route=\"{}\",method=\"{method}\"", escape(route));
                 for (n, bound) in s.buckets.iter().zip(BOUNDS) {
-                    writeln!(out, "gatehouse_http_request_duration_seconds_bucket{{{labels},le=\"{bound}\"}} {n}")?;
+                    writeln!(
+                        out,
+                        "gatehouse_http_request_duration_seconds_bucket{{{labels},le=\"{bound}\"}} {n}"
+                    )?;
                 }
-                writeln!(out, "gatehouse_http_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} {}", s.count)?;
-                writeln!(out, "gatehouse_http_request_duration_seconds_sum{{{labels}}} {}", s.seconds)?;
-                writeln!(out, "gatehouse_http_request_duration_seconds_count{{{labels}}} {}", s.count)?;
+                writeln!(
+                    out,
+                    "gatehouse_http_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} {}",
+                    s.count
+                )?;
+                writeln!(
+                    out,
+                    "gatehouse_http_request_duration_seconds_sum{{{labels}}} {}",
+                    s.seconds
+                )?;
+                writeln!(
+                    out,
+                    "gatehouse_http_request_duration_seconds_count{{{labels}}} {}",
+                    s.count
+                )?;
             }
         }
-        head(out, "gatehouse_sign_ins_total", "counter", "Sign-ins by outcome.")?;
-        for (outcome, n) in self.sign_ins.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        head(
+            out,
+            "gatehouse_sign_ins_total",
+            "counter",
+            "Sign-ins by outcome.",
+        )?;
+        for (outcome, n) in self
+            .sign_ins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
             writeln!(out, "gatehouse_sign_ins_total{{outcome=\"{outcome}\"}} {n}")?;
         }
-        head(out, "gatehouse_task_runs_total", "counter", "Runs of background tasks by outcome.")?;
-        for ((task, outcome), n) in self.jobs.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            writeln!(out, "gatehouse_task_runs_total{{task=\"{task}\",outcome=\"{outcome}\"}} {n}")?;
+        head(
+            out,
+            "gatehouse_task_runs_total",
+            "counter",
+            "Runs of background tasks by outcome.",
+        )?;
+        for ((task, outcome), n) in self
+            .jobs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
+            writeln!(
+                out,
+                "gatehouse_task_runs_total{{task=\"{task}\",outcome=\"{outcome}\"}} {n}"
+            )?;
         }
-        head(out, "gatehouse_event_streams", "gauge", "Open streams of server-sent events.")?;
-        writeln!(out, "gatehouse_event_streams {}", self.streams.load(Ordering::Relaxed))?;
+        head(
+            out,
+            "gatehouse_event_streams",
+            "gauge",
+            "Open streams of server-sent events.",
+        )?;
+        writeln!(
+            out,
+            "gatehouse_event_streams {}",
+            self.streams.load(Ordering::Relaxed)
+        )?;
         for g in gauges {
             head(out, g.name, "gauge", g.help)?;
             for (labels, value) in &g.values {
-                let labels: Vec<String> = labels.iter().map(|(k, v)| format!("{k}=\"{}\"", escape(v))).collect();
+                let labels: Vec<String> = labels
+                    .iter()
+                    .map(|(k, v)| format!("{k}=\"{}\"", escape(v)))
+                    .collect();
                 match labels.is_empty() {
                     true => writeln!(out, "{} {value}", g.name)?,
                     false => writeln!(out, "{}{{{}}} {value}", g.name, labels.join(","))?,
@@ -124,7 +197,10 @@ fn head(out: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Resul
 }
 
 fn escape(label: &str) -> String {
-    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    label
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 #[cfg(test)]
@@ -136,8 +212,17 @@ mod tests {
         let m = Metrics::default();
         m.request("/a\"b", &http::Method::GET, 200, Duration::from_millis(7));
         m.request("/a\"b", &http::Method::GET, 200, Duration::from_millis(70));
-        let text = m.render(&[Gauge { name: "g", help: "h", values: vec![(vec![("c", "x".into())], 1.0)] }]);
-        assert!(text.contains("gatehouse_http_requests_total{route=\"/a\\\"b\",method=\"GET\",status=\"200\"} 2"), "{text}");
+        let text = m.render(&[Gauge {
+            name: "g",
+            help: "h",
+            values: vec![(vec![("c", "x".into())], 1.0)],
+        }]);
+        assert!(
+            text.contains(
+                "gatehouse_http_requests_total{route=\"/a\\\"b\",method=\"GET\",status=\"200\"} 2"
+            ),
+            "{text}"
+        );
         assert!(text.contains("le=\"0.01\"} 1\n"), "{text}");
         assert!(text.contains("le=\"0.1\"} 2\n"), "{text}");
         assert!(text.contains("g{c=\"x\"} 1"), "{text}");

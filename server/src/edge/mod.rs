@@ -18,9 +18,9 @@ mod statics;
 mod tests;
 
 pub use auth::{Signed, Who};
+pub use events::remember;
 pub use page::{Fault, see_other};
 pub use render::rerender;
-pub use events::remember;
 pub use state::{AppState, Inner, Ping};
 
 use crate::{forms, session};
@@ -37,8 +37,8 @@ use http::{Method, StatusCode, Uri};
 use leptos_axum::{LeptosRoutes as _, generate_route_list};
 use std::{any::Any, time::Duration};
 use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, limit::RequestBodyLimitLayer,
-    timeout::TimeoutLayer,
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer,
+    limit::RequestBodyLimitLayer, timeout::TimeoutLayer,
 };
 
 /// Everything that the console answers.
@@ -72,14 +72,23 @@ pub fn router(state: AppState, backend: session::Backend) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
-        .route("/hooks/registry", post(hooks::registry.layer(RequestBodyLimitLayer::new(hooks::MAX_BODY))))
-        .route("/oidc/backchannel-logout", post(signin::backchannel.layer(RequestBodyLimitLayer::new(128 * 1024))));
+        .route(
+            "/hooks/registry",
+            post(hooks::registry.layer(RequestBodyLimitLayer::new(hooks::MAX_BODY))),
+        )
+        .route(
+            "/oidc/backchannel-logout",
+            post(signin::backchannel.layer(RequestBodyLimitLayer::new(128 * 1024))),
+        );
 
     programs
         .merge(people)
         .layer(from_fn(plain_errors))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, time))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            time,
+        ))
         .layer(CompressionLayer::new().br(true).gzip(true))
         .layer(from_fn_with_state(state.clone(), context::observe))
         .with_state(state)
@@ -97,22 +106,48 @@ fn refused(e: tower_http::csrf::ProtectionError) -> Response {
 
 /// Answers of axum and of layers that are bare text (a body that is too large, a form that cannot be
 /// read, a method that is not there) become pages in plain words, without the library's text.
-async fn plain_errors(method: Method, uri: Uri, request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+async fn plain_errors(
+    method: Method,
+    uri: Uri,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
     let response = next.run(request).await;
     let status = response.status();
-    let kind = response.headers().get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = response
+        .headers()
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     let ours = !kind.is_empty() && !kind.starts_with("text/plain");
-    let program = ["/hooks/", "/oidc/backchannel-logout", "/healthz", "/readyz", "/metrics"].iter().any(|p| uri.path().starts_with(p));
+    let program = [
+        "/hooks/",
+        "/oidc/backchannel-logout",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    ]
+    .iter()
+    .any(|p| uri.path().starts_with(p));
     if ours || program || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let error = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => Error::new(Kind::TooLarge, "what was sent is larger than this console takes")
-            .remedy("Send less; whoever runs the console can raise server.body_bytes."),
-        StatusCode::METHOD_NOT_ALLOWED => Error::invalid(format!("this address does not take {method}"))
-            .remedy("Open it from the console’s own pages."),
-        s if s.is_server_error() => Error::new(Kind::Internal, "something went wrong on our side; it has been logged"),
-        _ => Error::invalid("what was sent could not be read").remedy("Open the page again and send the form from there."),
+        StatusCode::PAYLOAD_TOO_LARGE => Error::new(
+            Kind::TooLarge,
+            "what was sent is larger than this console takes",
+        )
+        .remedy("Send less; whoever runs the console can raise server.body_bytes."),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Error::invalid(format!("this address does not take {method}"))
+                .remedy("Open it from the console’s own pages.")
+        }
+        s if s.is_server_error() => Error::new(
+            Kind::Internal,
+            "something went wrong on our side; it has been logged",
+        ),
+        _ => Error::invalid("what was sent could not be read")
+            .remedy("Open the page again and send the form from there."),
     };
     let headers = response.headers().clone();
     let mut page = Fault::from(error).status(status).into_response();

@@ -50,7 +50,11 @@ pub fn alert(tone: &str, title: &str, text: &str) -> String {
 
 /// A link that looks like a button.
 pub fn button(href: &str, words: &str) -> String {
-    format!("<p><a class=\"pf-v6-c-button pf-m-primary\" href=\"{}\">{}</a></p>", escape(href), escape(words))
+    format!(
+        "<p><a class=\"pf-v6-c-button pf-m-primary\" href=\"{}\">{}</a></p>",
+        escape(href),
+        escape(words)
+    )
 }
 
 /// The status code of a kind of error.
@@ -90,7 +94,11 @@ pub struct Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        Self { status: status(error.kind), error, next: ("/".into(), "Go to the overview".into()) }
+        Self {
+            status: status(error.kind),
+            error,
+            next: ("/".into(), "Go to the overview".into()),
+        }
     }
 }
 
@@ -116,25 +124,45 @@ pub fn log(error: &Error) {
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let Self { error, status, next } = self;
+        let Self {
+            error,
+            status,
+            next,
+        } = self;
         log(&error);
-        let mut body = format!("<h1 class=\"pf-v6-c-title pf-m-2xl\">{}</h1>\n", heading(error.kind));
+        let mut body = format!(
+            "<h1 class=\"pf-v6-c-title pf-m-2xl\">{}</h1>\n",
+            heading(error.kind)
+        );
         body.push_str(&alert(
-            if status.is_server_error() { "danger" } else { "warning" },
+            if status.is_server_error() {
+                "danger"
+            } else {
+                "warning"
+            },
             &sentence(&error.message),
             error.remedy.as_deref().unwrap_or_default(),
         ));
         for field in &error.fields {
-            body.push_str(&format!("<p><b>{}</b>: {}</p>", escape(&field.field), escape(&field.message)));
+            body.push_str(&format!(
+                "<p><b>{}</b>: {}</p>",
+                escape(&field.field),
+                escape(&field.message)
+            ));
         }
         body.push_str(&button(&next.0, &next.1));
         let id = request_id();
         if !id.is_empty() {
-            body.push_str(&format!("<p class=\"gh-muted\">Request {}</p>", escape(&id)));
+            body.push_str(&format!(
+                "<p class=\"gh-muted\">Request {}</p>",
+                escape(&id)
+            ));
         }
         let mut response = (status, Html(document(heading(error.kind), &body))).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, http::HeaderValue::from_static("5"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, http::HeaderValue::from_static("5"));
         }
         response
     }
@@ -142,7 +170,10 @@ impl IntoResponse for Fault {
 
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|c| c.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 /// A redirect that the browser follows with GET, to a path of ours or an address that was checked.
@@ -165,16 +196,22 @@ mod tests {
     #[test]
     fn nothing_of_the_cause_is_on_the_page() {
         let html = axum::body::to_bytes(
-            Fault::from(Error::internal("password=hunter2 <script>")).into_response().into_body(),
+            Fault::from(Error::internal("password=hunter2 <script>"))
+                .into_response()
+                .into_body(),
             100_000,
         );
-        let html = String::from_utf8(futures::executor::block_on(html).expect("body").to_vec()).expect("text");
+        let html = String::from_utf8(futures::executor::block_on(html).expect("body").to_vec())
+            .expect("text");
         assert!(!html.contains("hunter2"));
         assert!(html.contains("it has been logged"));
     }
 
     #[test]
     fn text_is_escaped() {
-        assert_eq!(escape("<a href='x' b=\"y\">&"), "&lt;a href=&#39;x&#39; b=&quot;y&quot;&gt;&amp;");
+        assert_eq!(
+            escape("<a href='x' b=\"y\">&"),
+            "&lt;a href=&#39;x&#39; b=&quot;y&quot;&gt;&amp;"
+        );
     }
 }

@@ -35,7 +35,12 @@ pub enum Since {
 impl Recent {
     /// Remembers from this cursor on.
     pub fn new(from: u64) -> Self {
-        Self { kept: Mutex::new(Kept { from, events: VecDeque::new() }) }
+        Self {
+            kept: Mutex::new(Kept {
+                from,
+                events: VecDeque::new(),
+            }),
+        }
     }
 
     pub fn push(&self, event: LiveEvent) {
@@ -74,7 +79,10 @@ mod tests {
     use super::*;
 
     fn event(cursor: u64, name: &str) -> LiveEvent {
-        LiveEvent { cursor, key: DeploymentKey::new("c", "n", name) }
+        LiveEvent {
+            cursor,
+            key: DeploymentKey::new("c", "n", name),
+        }
     }
 
     #[test]

@@ -24,8 +24,15 @@ pub async fn page(State(state): State<AppState>, request: Request) -> Response {
 
 async fn render(state: &AppState, request: Request, form: Option<FormState>) -> Response {
     let services = state.services.clone();
-    let caller = request.extensions().get::<Signed>().map(|s| s.caller.clone());
-    let nonce = request.extensions().get::<RequestContext>().map(|c| c.nonce.clone()).unwrap_or_default();
+    let caller = request
+        .extensions()
+        .get::<Signed>()
+        .map(|s| s.caller.clone());
+    let nonce = request
+        .extensions()
+        .get::<RequestContext>()
+        .map(|c| c.nonce.clone())
+        .unwrap_or_default();
     let theme = match cookie(request.headers(), "gatehouse-theme").as_deref() {
         Some("light") => Theme::Light,
         Some("dark") => Theme::Dark,
@@ -43,7 +50,10 @@ async fn render(state: &AppState, request: Request, form: Option<FormState>) -> 
         }
     };
     let options = state.options.clone();
-    leptos_axum::render_app_async_with_context(context, move || app::shell(options.clone()))(request).await
+    leptos_axum::render_app_async_with_context(context, move || app::shell(options.clone()))(
+        request,
+    )
+    .await
 }
 
 /// Renders the page at `path` again for a form that was refused: status 422, with what was typed and
@@ -52,11 +62,18 @@ pub async fn rerender(state: &AppState, parts: &Parts, path: &str, form: FormSta
     let status = form
         .error
         .as_ref()
-        .map_or(StatusCode::UNPROCESSABLE_ENTITY, |e| super::page::status(e.kind));
+        .map_or(StatusCode::UNPROCESSABLE_ENTITY, |e| {
+            super::page::status(e.kind)
+        });
     let mut request = Request::new(Body::empty());
     *request.method_mut() = Method::GET;
     *request.uri_mut() = path.parse().unwrap_or_default();
-    for name in [header::COOKIE, header::HOST, header::ACCEPT_LANGUAGE, header::ACCEPT] {
+    for name in [
+        header::COOKIE,
+        header::HOST,
+        header::ACCEPT_LANGUAGE,
+        header::ACCEPT,
+    ] {
         if let Some(value) = parts.headers.get(&name) {
             request.headers_mut().insert(name, value.clone());
         }

@@ -34,7 +34,9 @@ pub fn with(page: &str, path: &str) -> String {
     if path == "/" {
         return page.to_owned();
     }
-    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", path).finish();
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("return_to", path)
+        .finish();
     format!("{page}?{query}")
 }
 
@@ -44,7 +46,11 @@ mod tests {
 
     #[test]
     fn deep_links_survive() {
-        for path in ["/", "/deployments/onprem-1/retail-prod/llama?tab=events#now", "/catalog?q=a%20b&after=x"] {
+        for path in [
+            "/",
+            "/deployments/onprem-1/retail-prod/llama?tab=events#now",
+            "/catalog?q=a%20b&after=x",
+        ] {
             assert_eq!(local(path), path);
         }
         assert_eq!(sign_in("/a?b=c&d"), "/signin?return_to=%2Fa%3Fb%3Dc%26d");
@@ -53,9 +59,21 @@ mod tests {
     #[test]
     fn open_redirects_do_not() {
         for path in [
-            "", "//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "javascript:alert(1)",
-            "/\t/evil.example", "/\n/evil.example", "/a\r\nSet-Cookie: x", " //evil.example", "evil.example", "/signin?x",
-            "/oidc/callback?code=1", "//evil.example/%2f..", "/\u{2215}evil",
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            "/a\r\nSet-Cookie: x",
+            " //evil.example",
+            "evil.example",
+            "/signin?x",
+            "/oidc/callback?code=1",
+            "//evil.example/%2f..",
+            "/\u{2215}evil",
         ] {
             assert_eq!(local(path), "/", "{path:?}");
         }

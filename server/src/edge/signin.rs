@@ -57,7 +57,11 @@ pub async fn page(signed: Option<Extension<Signed>>, Query(q): Query<ReturnTo>) 
          <p>The console through which AI models are let into service.</p>\n{}\
          <p class=\"gh-muted\">You are sent to your organisation’s OpenID provider and come back to {}.</p>",
         button(&return_to::with("/signin/start", to), "Sign in"),
-        if to == "/" { "the overview".to_owned() } else { format!("<code>{}</code>", escape(to)) },
+        if to == "/" {
+            "the overview".to_owned()
+        } else {
+            format!("<code>{}</code>", escape(to))
+        },
     );
     Html(document("Sign in", &body)).into_response()
 }
@@ -78,8 +82,19 @@ pub async fn start(
     let begun = async {
         let ctx = &state.services.ctx;
         let (url, keep) = state.provider.begin(to, &*ctx.entropy).await?;
-        let sealed = ctx.vault.seal(&*ctx.entropy, STATE_PURPOSE, &serde_json::to_vec(&keep).map_err(Error::internal)?)?;
-        Ok::<_, Error>((url, set_cookie(&state_cookie(&keep.state), &URL_SAFE_NO_PAD.encode(sealed), STATE_SECONDS)))
+        let sealed = ctx.vault.seal(
+            &*ctx.entropy,
+            STATE_PURPOSE,
+            &serde_json::to_vec(&keep).map_err(Error::internal)?,
+        )?;
+        Ok::<_, Error>((
+            url,
+            set_cookie(
+                &state_cookie(&keep.state),
+                &URL_SAFE_NO_PAD.encode(sealed),
+                STATE_SECONDS,
+            ),
+        ))
     }
     .await;
     match begun {
@@ -119,7 +134,13 @@ pub async fn callback(
         if signed.is_some() {
             return see_other("/");
         }
-        return failed(&state, &context, SignInError::Mixed("the browser has no such sign-in on its way"), "/").await;
+        return failed(
+            &state,
+            &context,
+            SignInError::Mixed("the browser has no such sign-in on its way"),
+            "/",
+        )
+        .await;
     };
     let mut response = match state.provider.finish(&keep, &answer).await {
         Err(e) => failed(&state, &context, e, &keep.return_to).await,
@@ -128,7 +149,11 @@ pub async fn callback(
             let info = info(Some(&context), &headers, Some(public_id.clone()));
             let new = async {
                 // The record comes first: no session without one.
-                let caller = state.services.people.sign_in(&signed_in.sign_in, &info).await?;
+                let caller = state
+                    .services
+                    .people
+                    .sign_in(&signed_in.sign_in, &info)
+                    .await?;
                 // A new id at each sign-in; what the browser had before ends.
                 session.flush().await.map_err(Error::internal)?;
                 let new = NewSession {
@@ -140,7 +165,10 @@ pub async fn callback(
                     tokens: signed_in.tokens.clone(),
                     tokens_expire_at: signed_in.tokens_expire_at,
                 };
-                session.insert(SIGN_IN, &new).await.map_err(Error::internal)?;
+                session
+                    .insert(SIGN_IN, &new)
+                    .await
+                    .map_err(Error::internal)?;
                 session.save().await.map_err(Error::internal)
             }
             .await;
@@ -151,7 +179,9 @@ pub async fn callback(
                 }
                 Err(e) => {
                     state.metrics.sign_in("failed");
-                    Fault::from(e).next(return_to::sign_in(&keep.return_to), "Sign in").into_response()
+                    Fault::from(e)
+                        .next(return_to::sign_in(&keep.return_to), "Sign in")
+                        .into_response()
                 }
             }
         }
@@ -163,16 +193,24 @@ pub async fn callback(
 /// Opens the cookie of a sign-in on its way, if it is there, ours and young enough.
 fn kept(state: &AppState, headers: &HeaderMap, name: &str) -> Option<LoginState> {
     let sealed = URL_SAFE_NO_PAD.decode(cookie(headers, name)?).ok()?;
-    let keep: LoginState = serde_json::from_slice(&state.services.ctx.vault.open(STATE_PURPOSE, &sealed).ok()?).ok()?;
+    let keep: LoginState =
+        serde_json::from_slice(&state.services.ctx.vault.open(STATE_PURPOSE, &sealed).ok()?)
+            .ok()?;
     (state.now().since(keep.at) < STATE_SECONDS * Micros::SECOND).then_some(keep)
 }
 
 /// Records a sign-in that failed and says so.
-async fn failed(state: &AppState, context: &RequestContext, e: SignInError, return_to: &str) -> Response {
+async fn failed(
+    state: &AppState,
+    context: &RequestContext,
+    e: SignInError,
+    return_to: &str,
+) -> Response {
     tracing::warn!(reason = %e, "a sign-in failed");
     state.metrics.sign_in(e.word());
     let ctx = &state.services.ctx;
-    let detail = json!({ "why": e.word(), "reason": e.to_string(), "address": context.address.to_string() });
+    let detail =
+        json!({ "why": e.word(), "reason": e.to_string(), "address": context.address.to_string() });
     let mut record = access(ctx, None, "session.start", "session:none".into(), detail);
     record.outcome = Some(RecordOutcome::Failure);
     if let Err(e) = ctx.store.audit_append(&[record]).await {
@@ -183,12 +221,23 @@ async fn failed(state: &AppState, context: &RequestContext, e: SignInError, retu
         Kind::Invalid => StatusCode::BAD_REQUEST,
         kind => super::page::status(kind),
     };
-    Fault::from(error).status(status).next(return_to::sign_in(return_to), "Sign in again").into_response()
+    Fault::from(error)
+        .status(status)
+        .next(return_to::sign_in(return_to), "Sign in again")
+        .into_response()
 }
 
 /// Ends the session here, then leads to the provider to end it there.
-pub async fn sign_out(State(state): State<AppState>, signed: Option<Extension<Signed>>, session: Session) -> Response {
-    let Some(Extension(Signed { caller, session: row })) = signed else {
+pub async fn sign_out(
+    State(state): State<AppState>,
+    signed: Option<Extension<Signed>>,
+    session: Session,
+) -> Response {
+    let Some(Extension(Signed {
+        caller,
+        session: row,
+    })) = signed
+    else {
         return see_other("/signed-out");
     };
     let ctx = &state.services.ctx;
@@ -199,8 +248,18 @@ pub async fn sign_out(State(state): State<AppState>, signed: Option<Extension<Si
         .and_then(|t| serde_json::from_slice::<Tokens>(&t).ok())
         .map(|t| t.id);
     let object = format!("session:{}", row.public_id);
-    let record = access(ctx, Some(&caller), "session.end", object, json!({ "by": "person" }));
-    if let Err(e) = ctx.store.session_end(&row.id_hash, ctx.clock.now(), &[record]).await {
+    let record = access(
+        ctx,
+        Some(&caller),
+        "session.end",
+        object,
+        json!({ "by": "person" }),
+    );
+    if let Err(e) = ctx
+        .store
+        .session_end(&row.id_hash, ctx.clock.now(), &[record])
+        .await
+    {
         return Fault::from(e).into_response();
     }
     // Takes the cookie away; the row is ended already.
@@ -211,7 +270,10 @@ pub async fn sign_out(State(state): State<AppState>, signed: Option<Extension<Si
     match state.provider.end_session_url(id_token.as_deref(), &back) {
         Some(url) => {
             let mut response = see_other(url.as_str());
-            add_cookie(&mut response, &set_cookie(SIGN_OUT_COOKIE, &back, STATE_SECONDS));
+            add_cookie(
+                &mut response,
+                &set_cookie(SIGN_OUT_COOKIE, &back, STATE_SECONDS),
+            );
             response
         }
         None => see_other("/signed-out"),
@@ -233,7 +295,11 @@ pub async fn signed_out(Query(back): Query<Back>, headers: HeaderMap) -> Respons
             "You are signed out",
             "Your session here and at the OpenID provider has ended.",
         ),
-        (None, None) => alert("success", "You are signed out", "Your session here has ended."),
+        (None, None) => alert(
+            "success",
+            "You are signed out",
+            "Your session here has ended.",
+        ),
         _ => {
             tracing::warn!("the answer to a sign-out could not be matched to its request");
             alert(
@@ -243,7 +309,11 @@ pub async fn signed_out(Query(back): Query<Back>, headers: HeaderMap) -> Respons
             )
         }
     };
-    let mut response = Html(document("Signed out", &format!("{note}{}", button("/signin", "Sign in")))).into_response();
+    let mut response = Html(document(
+        "Signed out",
+        &format!("{note}{}", button("/signin", "Sign in")),
+    ))
+    .into_response();
     if expected.is_some() {
         add_cookie(&mut response, &remove_cookie(SIGN_OUT_COOKIE));
     }
@@ -280,7 +350,9 @@ pub async fn backchannel(
             (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
         }
     };
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -290,7 +362,12 @@ async fn end_by_token(state: &AppState, text: &str) -> Result<u64, SignInError> 
     let now = ctx.clock.now();
     let unavailable = SignInError::Unavailable;
     let expires = Micros(logout.expires.saturating_mul(Micros::SECOND));
-    if !ctx.store.logout_token_once(&logout.jti, expires).await.map_err(unavailable)? {
+    if !ctx
+        .store
+        .logout_token_once(&logout.jti, expires)
+        .await
+        .map_err(unavailable)?
+    {
         return Err(Refused::Replayed.into());
     }
     let issuer = state.provider.issuer();
@@ -298,30 +375,64 @@ async fn end_by_token(state: &AppState, text: &str) -> Result<u64, SignInError> 
         Some(_) => "session:by-sid".to_owned(),
         None => "session:by-subject".to_owned(),
     };
-    let record = access(ctx, None, "session.end", object, json!({ "by": "provider", "issuer": issuer, "jti": logout.jti }));
+    let record = access(
+        ctx,
+        None,
+        "session.end",
+        object,
+        json!({ "by": "provider", "issuer": issuer, "jti": logout.jti }),
+    );
     // A `sid` names one session; without it all sessions of the subject end.
     match (&logout.sid, &logout.sub) {
-        (Some(sid), _) => ctx.store.session_end_by_sid(issuer, sid, now, &[record]).await,
-        (None, Some(sub)) => ctx.store.session_end_by_subject(issuer, sub, now, &[record]).await,
+        (Some(sid), _) => {
+            ctx.store
+                .session_end_by_sid(issuer, sid, now, &[record])
+                .await
+        }
+        (None, Some(sub)) => {
+            ctx.store
+                .session_end_by_subject(issuer, sub, now, &[record])
+                .await
+        }
         (None, None) => Ok(0),
     }
     .map_err(unavailable)
 }
 
 /// A record about somebody's access.
-fn access(ctx: &Ctx, caller: Option<&Caller>, action: &str, object: String, detail: serde_json::Value) -> NewRecord {
-    NewRecord { detail, retention: Retention::Access, ..ctx.event(caller, action, object) }
+fn access(
+    ctx: &Ctx,
+    caller: Option<&Caller>,
+    action: &str,
+    object: String,
+    detail: serde_json::Value,
+) -> NewRecord {
+    NewRecord {
+        detail,
+        retention: Retention::Access,
+        ..ctx.event(caller, action, object)
+    }
 }
 
 fn too_many(again: &str) -> Response {
-    Fault::from(Error::new(Kind::TooMany, "there were too many sign-ins from your address").remedy("Wait a moment."))
-        .next(again, "Try again")
-        .into_response()
+    Fault::from(
+        Error::new(
+            Kind::TooMany,
+            "there were too many sign-ins from your address",
+        )
+        .remedy("Wait a moment."),
+    )
+    .next(again, "Try again")
+    .into_response()
 }
 
 /// The cookie's name for a state: enough of it to tell tabs apart, in characters that a name may have.
 fn state_cookie(state: &str) -> String {
-    let part: String = state.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').take(12).collect();
+    let part: String = state
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_')
+        .take(12)
+        .collect();
     format!("{STATE_COOKIE}{part}")
 }
 

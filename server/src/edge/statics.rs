@@ -26,7 +26,10 @@ pub async fn file_or_not_found(State(state): State<AppState>, request: Request) 
     match files.clone().try_call(probe).await {
         Ok(found) if found.status() != StatusCode::NOT_FOUND => {
             let mut response = found.map(Body::new).into_response();
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache"));
+            response.headers_mut().insert(
+                header::CACHE_CONTROL,
+                HeaderValue::from_static("public, no-cache"),
+            );
             response
         }
         Ok(_) => render::not_found(&state, request).await,

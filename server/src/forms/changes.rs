@@ -2,7 +2,12 @@
 
 use super::{Pairs, answer, field};
 use crate::edge::{AppState, Who};
-use axum::{Form, Router, extract::{Path, State}, response::Response, routing::post};
+use axum::{
+    Form, Router,
+    extract::{Path, State},
+    response::Response,
+    routing::post,
+};
 use domain::{Error, Result, change::Outcome, ids::ChangeId};
 use http::request::Parts;
 use services::Caller;
@@ -14,9 +19,22 @@ pub fn routes() -> Router<AppState> {
         .route("/changes/{id}/withdraw", post(withdraw))
 }
 
-async fn decide(State(state): State<AppState>, Who(caller): Who, Path(id): Path<String>, parts: Parts, Form(typed): Form<Pairs>) -> Response {
+async fn decide(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    Path(id): Path<String>,
+    parts: Parts,
+    Form(typed): Form<Pairs>,
+) -> Response {
     let result = try_decide(&state, &caller, &id, &typed).await;
-    answer(&state, &parts, &format!("/changes/{id}"), typed, result.map(|()| format!("/changes/{id}"))).await
+    answer(
+        &state,
+        &parts,
+        &format!("/changes/{id}"),
+        typed,
+        result.map(|()| format!("/changes/{id}")),
+    )
+    .await
 }
 
 async fn try_decide(state: &AppState, caller: &Caller, id: &str, typed: &Pairs) -> Result<()> {
@@ -24,26 +42,65 @@ async fn try_decide(state: &AppState, caller: &Caller, id: &str, typed: &Pairs) 
     let outcome = match field(typed, "outcome") {
         "approve" => Outcome::Approve,
         "reject" => Outcome::Reject,
-        _ => return Err(Error::invalid("choose to approve or to reject").remedy("Press one of the two buttons.")),
+        _ => {
+            return Err(Error::invalid("choose to approve or to reject")
+                .remedy("Press one of the two buttons."));
+        }
     };
     let hash = field(typed, "hash").parse()?;
-    state.services.changes.decide(caller, id, outcome, field(typed, "reason"), &hash).await?;
+    state
+        .services
+        .changes
+        .decide(caller, id, outcome, field(typed, "reason"), &hash)
+        .await?;
     state.wake.changes.notify_waiters();
     Ok(())
 }
 
-async fn undo(State(state): State<AppState>, Who(caller): Who, Path(id): Path<String>, parts: Parts, Form(typed): Form<Pairs>) -> Response {
+async fn undo(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    Path(id): Path<String>,
+    parts: Parts,
+    Form(typed): Form<Pairs>,
+) -> Response {
     let result = match id.parse() {
         Ok(change) => state.services.changes.undo(&caller, change).await,
         Err(e) => Err(e),
     };
-    answer(&state, &parts, &format!("/changes/{id}"), typed, result.map(|()| format!("/changes/{id}"))).await
+    answer(
+        &state,
+        &parts,
+        &format!("/changes/{id}"),
+        typed,
+        result.map(|()| format!("/changes/{id}")),
+    )
+    .await
 }
 
-async fn withdraw(State(state): State<AppState>, Who(caller): Who, Path(id): Path<String>, parts: Parts, Form(typed): Form<Pairs>) -> Response {
+async fn withdraw(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    Path(id): Path<String>,
+    parts: Parts,
+    Form(typed): Form<Pairs>,
+) -> Response {
     let result = match id.parse() {
-        Ok(change) => state.services.changes.withdraw(&caller, change, field(&typed, "reason")).await,
+        Ok(change) => {
+            state
+                .services
+                .changes
+                .withdraw(&caller, change, field(&typed, "reason"))
+                .await
+        }
         Err(e) => Err(e),
     };
-    answer(&state, &parts, &format!("/changes/{id}"), typed, result.map(|()| format!("/changes/{id}"))).await
+    answer(
+        &state,
+        &parts,
+        &format!("/changes/{id}"),
+        typed,
+        result.map(|()| format!("/changes/{id}")),
+    )
+    .await
 }

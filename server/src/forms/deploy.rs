@@ -2,7 +2,12 @@
 
 use super::{Pairs, answer, field, fields};
 use crate::edge::{AppState, Who, see_other};
-use axum::{Form, Router, extract::{Path, State}, response::Response, routing::post};
+use axum::{
+    Form, Router,
+    extract::{Path, State},
+    response::Response,
+    routing::post,
+};
 use domain::{
     Error, FieldError, Result,
     form::{Env, EnvFrom, Form as Deploy, Source},
@@ -10,7 +15,10 @@ use domain::{
     place::DeploymentKey,
 };
 use http::request::Parts;
-use services::{Caller, wizard::{Edit, STEPS, Start, UseInput}};
+use services::{
+    Caller,
+    wizard::{Edit, STEPS, Start, UseInput},
+};
 
 pub fn routes() -> Router<AppState> {
     Router::new()
@@ -20,16 +28,33 @@ pub fn routes() -> Router<AppState> {
         .route("/deploy/{draft}/{step}", post(save))
 }
 
-async fn start(State(state): State<AppState>, Who(caller): Who, parts: Parts, Form(typed): Form<Pairs>) -> Response {
+async fn start(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    parts: Parts,
+    Form(typed): Form<Pairs>,
+) -> Response {
     let result = match parse_start(&typed) {
         // Everything is filled in from the catalogue or from what runs: the next page is the last step
         // but for the purpose, which Review asks for.
-        Ok(s) => state.services.wizard.start(&caller, &s).await.map(|id| (id, s)),
+        Ok(s) => state
+            .services
+            .wizard
+            .start(&caller, &s)
+            .await
+            .map(|id| (id, s)),
         Err(e) => Err(e),
     };
     let next = result.map(|(id, s)| match s {
         Start::Blank => format!("/deploy/{id}/use"),
-        _ => format!("/deploy/{id}/{}", if field(&typed, "go") == "review" { "review" } else { "use" }),
+        _ => format!(
+            "/deploy/{id}/{}",
+            if field(&typed, "go") == "review" {
+                "review"
+            } else {
+                "use"
+            }
+        ),
     });
     answer(&state, &parts, "/requests", typed, next).await
 }
@@ -61,11 +86,23 @@ async fn save(
     answer(&state, &parts, &page, typed, result).await
 }
 
-async fn try_save(state: &AppState, caller: &Caller, draft: &str, step: &str, typed: &Pairs) -> Result<String> {
+async fn try_save(
+    state: &AppState,
+    caller: &Caller,
+    draft: &str,
+    step: &str,
+    typed: &Pairs,
+) -> Result<String> {
     let id: DraftId = draft.parse()?;
-    let at = STEPS.iter().position(|s| *s == step).ok_or_else(|| Error::not_found("the wizard has no such step"))?;
+    let at = STEPS
+        .iter()
+        .position(|s| *s == step)
+        .ok_or_else(|| Error::not_found("the wizard has no such step"))?;
     let wizard = &state.services.wizard;
-    let mut edit = Edit { step: step.to_owned(), ..Default::default() };
+    let mut edit = Edit {
+        step: step.to_owned(),
+        ..Default::default()
+    };
     let mut wrong = Vec::new();
     match step {
         "use" => edit.usage = Some(usage(typed)),
@@ -101,18 +138,30 @@ async fn try_save(state: &AppState, caller: &Caller, draft: &str, step: &str, ty
 }
 
 fn version(typed: &Pairs) -> Result<i64> {
-    field(typed, "version").parse().map_err(|_| Error::invalid("this form is not complete").remedy("Open the step again and send it from there."))
+    field(typed, "version").parse().map_err(|_| {
+        Error::invalid("this form is not complete")
+            .remedy("Open the step again and send it from there.")
+    })
 }
 
 fn usage(typed: &Pairs) -> UseInput {
     let text = |name: &str| field(typed, name).to_owned();
-    UseInput { purpose: text("purpose"), owner: text("owner"), risk_tier: text("risk_tier"), data_class: text("data_class"), exposure: text("exposure") }
+    UseInput {
+        purpose: text("purpose"),
+        owner: text("owner"),
+        risk_tier: text("risk_tier"),
+        data_class: text("data_class"),
+        exposure: text("exposure"),
+    }
 }
 
 fn source(typed: &Pairs, form: &mut Deploy, wrong: &mut Vec<FieldError>) {
     let text = |name: &str| field(typed, name).trim().to_owned();
     form.source = if field(typed, "source_kind") == "image" {
-        Source::Image { image: text("image"), port: number(typed, "port", wrong) }
+        Source::Image {
+            image: text("image"),
+            port: number(typed, "port", wrong),
+        }
     } else {
         Source::Storage { uri: text("uri") }
     };
@@ -123,23 +172,48 @@ fn source(typed: &Pairs, form: &mut Deploy, wrong: &mut Vec<FieldError>) {
     form.runtime = text("runtime");
     form.protocol = text("protocol");
     form.deployment_mode = text("deployment_mode");
-    form.args = field(typed, "args").lines().map(|l| l.trim_end_matches('\r').to_owned()).filter(|l| !l.trim().is_empty()).collect();
-    form.pull_secrets = field(typed, "pull_secrets").split(',').map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect();
+    form.args = field(typed, "args")
+        .lines()
+        .map(|l| l.trim_end_matches('\r').to_owned())
+        .filter(|l| !l.trim().is_empty())
+        .collect();
+    form.pull_secrets = field(typed, "pull_secrets")
+        .split(',')
+        .map(|s| s.trim().to_owned())
+        .filter(|s| !s.is_empty())
+        .collect();
     let column = |name: &str| fields(typed, name);
-    let (names, values, secrets, keys) = (column("env_name"), column("env_value"), column("env_secret"), column("env_key"));
+    let (names, values, secrets, keys) = (
+        column("env_name"),
+        column("env_value"),
+        column("env_secret"),
+        column("env_key"),
+    );
     let cell = |c: &[&str], i: usize| c.get(i).map(|s| (*s).to_owned()).unwrap_or_default();
     form.env = names
         .iter()
         .enumerate()
-        .filter(|(i, n)| !n.trim().is_empty() || !cell(&values, *i).is_empty() || !cell(&secrets, *i).trim().is_empty())
+        .filter(|(i, n)| {
+            !n.trim().is_empty()
+                || !cell(&values, *i).is_empty()
+                || !cell(&secrets, *i).trim().is_empty()
+        })
         .map(|(i, n)| {
             let secret = cell(&secrets, i).trim().to_owned();
             let source = if secret.is_empty() {
-                EnvFrom::Value { value: cell(&values, i) }
+                EnvFrom::Value {
+                    value: cell(&values, i),
+                }
             } else {
-                EnvFrom::Secret { secret, key: cell(&keys, i).trim().to_owned() }
+                EnvFrom::Secret {
+                    secret,
+                    key: cell(&keys, i).trim().to_owned(),
+                }
             };
-            Env { name: n.trim().to_owned(), source }
+            Env {
+                name: n.trim().to_owned(),
+                source,
+            }
         })
         .collect();
 }
@@ -169,29 +243,49 @@ fn resources(typed: &Pairs, form: &mut Deploy, wrong: &mut Vec<FieldError>) {
 }
 
 /// A whole number, or nothing; what is neither is named.
-fn number<T: std::str::FromStr>(typed: &Pairs, name: &str, wrong: &mut Vec<FieldError>) -> Option<T> {
+fn number<T: std::str::FromStr>(
+    typed: &Pairs,
+    name: &str,
+    wrong: &mut Vec<FieldError>,
+) -> Option<T> {
     let text = field(typed, name).trim();
     if text.is_empty() {
         return None;
     }
     text.parse().ok().or_else(|| {
-        wrong.push(FieldError { field: name.into(), message: format!("“{text}” is not a whole number that can be used here.") });
+        wrong.push(FieldError {
+            field: name.into(),
+            message: format!("“{text}” is not a whole number that can be used here."),
+        });
         None
     })
 }
 
-async fn submit(State(state): State<AppState>, Who(caller): Who, Path(draft): Path<String>, parts: Parts, Form(typed): Form<Pairs>) -> Response {
+async fn submit(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    Path(draft): Path<String>,
+    parts: Parts,
+    Form(typed): Form<Pairs>,
+) -> Response {
     let page = format!("/deploy/{draft}/review");
     let result = try_submit(&state, &caller, &draft, &typed).await;
     answer(&state, &parts, &page, typed, result).await
 }
 
-async fn try_submit(state: &AppState, caller: &Caller, draft: &str, typed: &Pairs) -> Result<String> {
+async fn try_submit(
+    state: &AppState,
+    caller: &Caller,
+    draft: &str,
+    typed: &Pairs,
+) -> Result<String> {
     let id: DraftId = draft.parse()?;
     let wizard = &state.services.wizard;
     // Purpose and comment stand on Review too: they are kept before anything is asked for.
     let kept = wizard.draft(caller, id).await?.usage;
-    let value = |a: &Option<domain::change::Attested>| a.as_ref().map(|a| a.value.clone()).unwrap_or_default();
+    let value = |a: &Option<domain::change::Attested>| {
+        a.as_ref().map(|a| a.value.clone()).unwrap_or_default()
+    };
     let usage = UseInput {
         purpose: field(typed, "purpose").to_owned(),
         owner: kept.owner.clone(),
@@ -199,18 +293,35 @@ async fn try_submit(state: &AppState, caller: &Caller, draft: &str, typed: &Pair
         data_class: value(&kept.data_class),
         exposure: value(&kept.exposure),
     };
-    let edit = Edit { usage: Some(usage), comment: Some(field(typed, "comment").to_owned()), step: "review".into(), ..Default::default() };
+    let edit = Edit {
+        usage: Some(usage),
+        comment: Some(field(typed, "comment").to_owned()),
+        step: "review".into(),
+        ..Default::default()
+    };
     wizard.save(caller, id, version(typed)?, edit).await?;
     let hash = match field(typed, "hash") {
-        "" => return Err(Error::invalid("there is nothing yet that could be submitted").remedy("Mend what this page says first.")),
+        "" => {
+            return Err(
+                Error::invalid("there is nothing yet that could be submitted")
+                    .remedy("Mend what this page says first."),
+            );
+        }
         hash => hash.parse()?,
     };
-    let change = wizard.submit(caller, id, hash, field(typed, "comment")).await?;
+    let change = wizard
+        .submit(caller, id, hash, field(typed, "comment"))
+        .await?;
     state.wake.changes.notify_waiters();
     Ok(format!("/changes/{change}"))
 }
 
-async fn discard(State(state): State<AppState>, Who(caller): Who, Path(draft): Path<String>, parts: Parts) -> Response {
+async fn discard(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    Path(draft): Path<String>,
+    parts: Parts,
+) -> Response {
     let result = match draft.parse() {
         Ok(id) => state.services.wizard.discard(&caller, id).await,
         Err(e) => Err(e),

@@ -2,7 +2,12 @@
 
 use super::{Pairs, answer, field};
 use crate::edge::{AppState, Who};
-use axum::{Form, Router, extract::{Path, State}, response::Response, routing::post};
+use axum::{
+    Form, Router,
+    extract::{Path, State},
+    response::Response,
+    routing::post,
+};
 use domain::{Error, FieldError, Result, ids::ChangeId, place::DeploymentKey};
 use http::request::Parts;
 use services::{Caller, changes::Ask};
@@ -10,7 +15,10 @@ use services::{Caller, changes::Ask};
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/deployments/{cluster}/{namespace}/{name}/{ask}", post(ask))
-        .route("/deployments/{cluster}/{namespace}/{name}/rollback/{revision}", post(rollback))
+        .route(
+            "/deployments/{cluster}/{namespace}/{name}/rollback/{revision}",
+            post(rollback),
+        )
 }
 
 async fn ask(
@@ -26,7 +34,14 @@ async fn ask(
         Ok(ask) => send(&state, &caller, &key, &ask, &typed).await,
         Err(e) => Err(e),
     };
-    answer(&state, &parts, &page, typed, result.map(|id| format!("/changes/{id}"))).await
+    answer(
+        &state,
+        &parts,
+        &page,
+        typed,
+        result.map(|id| format!("/changes/{id}")),
+    )
+    .await
 }
 
 async fn rollback(
@@ -42,7 +57,14 @@ async fn rollback(
         Ok(revision) => send(&state, &caller, &key, &Ask::Rollback { revision }, &typed).await,
         Err(e) => Err(e),
     };
-    answer(&state, &parts, &page, typed, result.map(|id| format!("/changes/{id}"))).await
+    answer(
+        &state,
+        &parts,
+        &page,
+        typed,
+        result.map(|id| format!("/changes/{id}")),
+    )
+    .await
 }
 
 fn parse(what: &str, typed: &Pairs) -> Result<Ask> {
@@ -53,12 +75,21 @@ fn parse(what: &str, typed: &Pairs) -> Result<Ask> {
         "scale" => {
             let mut wrong = Vec::new();
             let mut number = |name: &str| {
-                field(typed, name).trim().parse::<i64>().unwrap_or_else(|_| {
-                    wrong.push(FieldError { field: name.into(), message: "This has to be a whole number, such as 2.".into() });
-                    0
-                })
+                field(typed, name)
+                    .trim()
+                    .parse::<i64>()
+                    .unwrap_or_else(|_| {
+                        wrong.push(FieldError {
+                            field: name.into(),
+                            message: "This has to be a whole number, such as 2.".into(),
+                        });
+                        0
+                    })
             };
-            let ask = Ask::Scale { min: number("min"), max: number("max") };
+            let ask = Ask::Scale {
+                min: number("min"),
+                max: number("max"),
+            };
             if !wrong.is_empty() {
                 let mut e = Error::invalid("these numbers of replicas cannot be used");
                 e.fields = wrong;
@@ -70,12 +101,22 @@ fn parse(what: &str, typed: &Pairs) -> Result<Ask> {
     })
 }
 
-async fn send(state: &AppState, caller: &Caller, key: &DeploymentKey, ask: &Ask, typed: &Pairs) -> Result<ChangeId> {
+async fn send(
+    state: &AppState,
+    caller: &Caller,
+    key: &DeploymentKey,
+    ask: &Ask,
+    typed: &Pairs,
+) -> Result<ChangeId> {
     let expected = match field(typed, "hash") {
         "" => None,
         hash => Some(hash.parse()?),
     };
-    let id = state.services.changes.ask(caller, key, ask, field(typed, "comment"), expected).await?;
+    let id = state
+        .services
+        .changes
+        .ask(caller, key, ask, field(typed, "comment"), expected)
+        .await?;
     state.wake.changes.notify_waiters();
     Ok(id)
 }

@@ -2,7 +2,12 @@
 
 use super::{Pairs, answer, field, fields};
 use crate::edge::{AppState, Who};
-use axum::{Form, Router, extract::{Path, State}, response::Response, routing::post};
+use axum::{
+    Form, Router,
+    extract::{Path, State},
+    response::Response,
+    routing::post,
+};
 use domain::{Error, Result, ids::RegistryId};
 use http::request::Parts;
 use services::{
@@ -18,7 +23,12 @@ pub fn routes() -> Router<AppState> {
         .route("/registries/{id}/remove", post(remove))
 }
 
-async fn add(State(state): State<AppState>, Who(caller): Who, parts: Parts, Form(typed): Form<Pairs>) -> Response {
+async fn add(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    parts: Parts,
+    Form(typed): Form<Pairs>,
+) -> Response {
     let result = match parse(&typed) {
         Ok(input) => state.services.registries.add(&caller, &input).await,
         Err(e) => Err(e),
@@ -26,26 +36,63 @@ async fn add(State(state): State<AppState>, Who(caller): Who, parts: Parts, Form
     if result.is_ok() {
         state.wake.sync.notify_waiters();
     }
-    answer(&state, &parts, "/registries/new", kept(typed), result.map(|id| format!("/registries/{id}"))).await
+    answer(
+        &state,
+        &parts,
+        "/registries/new",
+        kept(typed),
+        result.map(|id| format!("/registries/{id}")),
+    )
+    .await
 }
 
-async fn change(State(state): State<AppState>, Who(caller): Who, Path(id): Path<String>, parts: Parts, Form(typed): Form<Pairs>) -> Response {
+async fn change(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    Path(id): Path<String>,
+    parts: Parts,
+    Form(typed): Form<Pairs>,
+) -> Response {
     let page = page_of(&id);
     let result = try_change(&state, &caller, &id, &typed).await;
     if result.is_ok() {
         state.wake.sync.notify_waiters();
     }
-    answer(&state, &parts, &page, kept(typed), result.map(|()| page.clone())).await
+    answer(
+        &state,
+        &parts,
+        &page,
+        kept(typed),
+        result.map(|()| page.clone()),
+    )
+    .await
 }
 
-async fn try_change(state: &AppState, caller: &services::Caller, id: &str, typed: &Pairs) -> Result<()> {
+async fn try_change(
+    state: &AppState,
+    caller: &services::Caller,
+    id: &str,
+    typed: &Pairs,
+) -> Result<()> {
     let id: RegistryId = id.parse()?;
-    let version = field(typed, "version").parse().map_err(|_| Error::invalid("this form is not complete").remedy("Open the registry again and send the form from there."))?;
+    let version = field(typed, "version").parse().map_err(|_| {
+        Error::invalid("this form is not complete")
+            .remedy("Open the registry again and send the form from there.")
+    })?;
     let input = parse(typed)?;
-    state.services.registries.change(caller, id, version, &input).await
+    state
+        .services
+        .registries
+        .change(caller, id, version, &input)
+        .await
 }
 
-async fn sync(State(state): State<AppState>, Who(caller): Who, Path(id): Path<String>, parts: Parts) -> Response {
+async fn sync(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    Path(id): Path<String>,
+    parts: Parts,
+) -> Response {
     let page = page_of(&id);
     let result = match id.parse() {
         Ok(id) => state.services.registries.sync_now(&caller, id).await,
@@ -57,27 +104,50 @@ async fn sync(State(state): State<AppState>, Who(caller): Who, Path(id): Path<St
     answer(&state, &parts, &page, vec![], result.map(|()| page.clone())).await
 }
 
-async fn remove(State(state): State<AppState>, Who(caller): Who, Path(id): Path<String>, parts: Parts) -> Response {
+async fn remove(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    Path(id): Path<String>,
+    parts: Parts,
+) -> Response {
     let result = match id.parse() {
         Ok(id) => state.services.registries.remove(&caller, id).await,
         Err(e) => Err(e),
     };
-    answer(&state, &parts, &page_of(&id), vec![], result.map(|()| "/registries".to_owned())).await
+    answer(
+        &state,
+        &parts,
+        &page_of(&id),
+        vec![],
+        result.map(|()| "/registries".to_owned()),
+    )
+    .await
 }
 
 /// The registry's page; an id that is none leads to the list, never to an address of the client's making.
 fn page_of(id: &str) -> String {
-    id.parse::<RegistryId>().map_or_else(|_| "/registries".to_owned(), |id| format!("/registries/{id}"))
+    id.parse::<RegistryId>().map_or_else(
+        |_| "/registries".to_owned(),
+        |id| format!("/registries/{id}"),
+    )
 }
 
 /// What may be given back to the page: all but the password.
 fn kept(typed: Pairs) -> Pairs {
-    typed.into_iter().filter(|(name, _)| name != "password").collect()
+    typed
+        .into_iter()
+        .filter(|(name, _)| name != "password")
+        .collect()
 }
 
 fn parse(typed: &Pairs) -> Result<RegistryInput> {
     let minutes = field(typed, "sync_minutes").trim();
-    let sync_minutes = minutes.parse().map_err(|_| Error::field("sync_minutes", format!("“{minutes}” is not a whole number of minutes; 10 is usual.")))?;
+    let sync_minutes = minutes.parse().map_err(|_| {
+        Error::field(
+            "sync_minutes",
+            format!("“{minutes}” is not a whole number of minutes; 10 is usual."),
+        )
+    })?;
     Ok(RegistryInput {
         name: field(typed, "name").trim().to_owned(),
         url: field(typed, "url").trim().trim_end_matches('/').to_owned(),
@@ -90,8 +160,18 @@ fn parse(typed: &Pairs) -> Result<RegistryInput> {
 
 /// The rules in the order of their rows; a row without anything in it is left out.
 fn rules(typed: &Pairs) -> Result<Vec<SyncRule>> {
-    let (repositories, kinds, tags, on) = (fields(typed, "rule_repository"), fields(typed, "rule_kind"), fields(typed, "rule_tag"), fields(typed, "rule_on"));
-    let cell = |column: &[&str], i: usize| column.get(i).map(|t| t.trim().to_owned()).unwrap_or_default();
+    let (repositories, kinds, tags, on) = (
+        fields(typed, "rule_repository"),
+        fields(typed, "rule_kind"),
+        fields(typed, "rule_tag"),
+        fields(typed, "rule_on"),
+    );
+    let cell = |column: &[&str], i: usize| {
+        column
+            .get(i)
+            .map(|t| t.trim().to_owned())
+            .unwrap_or_default()
+    };
     let mut rules = Vec::new();
     let mut wrong = Vec::new();
     for i in 0..repositories.len() {
@@ -106,12 +186,19 @@ fn rules(typed: &Pairs) -> Result<Vec<SyncRule>> {
             _ => None,
         };
         if filter.is_some() && tag.is_empty() {
-            wrong.push(domain::FieldError { field: format!("rules.{i}.tag"), message: "Say which tag, or choose “all”.".into() });
+            wrong.push(domain::FieldError {
+                field: format!("rules.{i}.tag"),
+                message: "Say which tag, or choose “all”.".into(),
+            });
         }
         if filter.is_none() && !tag.is_empty() {
             wrong.push(domain::FieldError { field: format!("rules.{i}.tag"), message: "This text counts only when the tag “is”, “begins with” or “matches” it; choose one of them or empty it.".into() });
         }
-        rules.push(SyncRule { repository, tag: filter, enabled: cell(&on, i) != "off" });
+        rules.push(SyncRule {
+            repository,
+            tag: filter,
+            enabled: cell(&on, i) != "off",
+        });
     }
     if !wrong.is_empty() {
         let mut e = Error::invalid("some rules cannot stay as they are");
@@ -126,15 +213,26 @@ mod tests {
     use super::*;
 
     fn pairs(all: &[(&str, &str)]) -> Pairs {
-        all.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+        all.iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect()
     }
 
     #[test]
     fn rows_become_rules_and_empty_ones_are_left_out() {
         let typed = pairs(&[
-            ("rule_repository", "models/**"), ("rule_kind", "prefix"), ("rule_tag", "v"), ("rule_on", "off"),
-            ("rule_repository", ""), ("rule_kind", "all"), ("rule_tag", ""), ("rule_on", "on"),
-            ("rule_repository", "serving/*"), ("rule_kind", "all"), ("rule_tag", ""), ("rule_on", "on"),
+            ("rule_repository", "models/**"),
+            ("rule_kind", "prefix"),
+            ("rule_tag", "v"),
+            ("rule_on", "off"),
+            ("rule_repository", ""),
+            ("rule_kind", "all"),
+            ("rule_tag", ""),
+            ("rule_on", "on"),
+            ("rule_repository", "serving/*"),
+            ("rule_kind", "all"),
+            ("rule_tag", ""),
+            ("rule_on", "on"),
         ]);
         let rules = rules(&typed).expect("rules");
         assert_eq!(rules.len(), 2);
@@ -145,12 +243,21 @@ mod tests {
 
     #[test]
     fn a_filter_without_its_text_is_said_beside_its_row() {
-        let e = rules(&pairs(&[("rule_repository", "a"), ("rule_kind", "regex"), ("rule_tag", "")])).expect_err("no text");
+        let e = rules(&pairs(&[
+            ("rule_repository", "a"),
+            ("rule_kind", "regex"),
+            ("rule_tag", ""),
+        ]))
+        .expect_err("no text");
         assert_eq!(e.fields[0].field, "rules.0.tag");
     }
 
     #[test]
     fn a_password_is_never_given_back() {
-        assert!(kept(pairs(&[("password", "x"), ("name", "a")])).iter().all(|(n, _)| n != "password"));
+        assert!(
+            kept(pairs(&[("password", "x"), ("name", "a")]))
+                .iter()
+                .all(|(n, _)| n != "password")
+        );
     }
 }

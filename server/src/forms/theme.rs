@@ -16,7 +16,8 @@ async fn choose(Form(typed): Form<Pairs>) -> Response {
         _ => "auto",
     };
     let mut response = see_other(&return_to::local(field(&typed, "return_to")));
-    let cookie = format!("gatehouse-theme={theme}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly");
+    let cookie =
+        format!("gatehouse-theme={theme}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly");
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }

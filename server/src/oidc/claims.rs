@@ -37,7 +37,10 @@ pub(super) struct Claims<'a> {
 
 impl Claims<'_> {
     fn get(&self, name: &str) -> Option<&Value> {
-        self.id.get(name).or_else(|| self.userinfo?.get(name)).filter(|v| !v.is_null())
+        self.id
+            .get(name)
+            .or_else(|| self.userinfo?.get(name))
+            .filter(|v| !v.is_null())
     }
 
     /// A name for people: without what could forge a line of a log or turn its direction.
@@ -51,8 +54,13 @@ impl Claims<'_> {
     fn exact(&self, claim: &str) -> Result<Option<String>, SignInError> {
         match self.get(claim) {
             None => Ok(None),
-            Some(Value::String(s)) if s.is_empty() || s.len() > MAX_NAME || s.chars().any(hidden) => {
-                Err(Refused::Malformed("a claim is empty, too long or has control characters").into())
+            Some(Value::String(s))
+                if s.is_empty() || s.len() > MAX_NAME || s.chars().any(hidden) =>
+            {
+                Err(
+                    Refused::Malformed("a claim is empty, too long or has control characters")
+                        .into(),
+                )
             }
             Some(Value::String(s)) => Ok(Some(s.clone())),
             Some(Value::Number(n)) => Ok(Some(n.to_string())),
@@ -74,8 +82,14 @@ impl Claims<'_> {
         if list.len() > MAX_GROUPS {
             return Err(Refused::Malformed("more than 1000 groups").into());
         }
-        if list.iter().any(|g| g.is_empty() || g.len() > MAX_NAME || g.chars().any(hidden)) {
-            return Err(Refused::Malformed("a group's name is empty, too long or has control characters").into());
+        if list
+            .iter()
+            .any(|g| g.is_empty() || g.len() > MAX_NAME || g.chars().any(hidden))
+        {
+            return Err(Refused::Malformed(
+                "a group's name is empty, too long or has control characters",
+            )
+            .into());
         }
         let mut groups: Vec<String> = list.into_iter().map(String::from).collect();
         groups.sort();
@@ -83,8 +97,15 @@ impl Claims<'_> {
         Ok(groups)
     }
 
-    pub fn sign_in(&self, config: &config::Oidc, subject: &str, now: Micros) -> Result<SignIn, SignInError> {
-        let username = self.exact(&config.username_claim)?.ok_or_else(|| SignInError::NoUsername)?;
+    pub fn sign_in(
+        &self,
+        config: &config::Oidc,
+        subject: &str,
+        now: Micros,
+    ) -> Result<SignIn, SignInError> {
+        let username = self
+            .exact(&config.username_claim)?
+            .ok_or_else(|| SignInError::NoUsername)?;
         let person_key = match &config.person_claim {
             Some(claim) => self.exact(claim)?,
             None => None,

@@ -10,8 +10,8 @@ use super::{
 use crate::system::token;
 use domain::{Error, Micros};
 use openidconnect::{
-    AuthorizationCode, CsrfToken, HttpRequest, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
-    RequestTokenError, Scope, TokenResponse as _,
+    AuthorizationCode, CsrfToken, HttpRequest, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
+    PkceCodeVerifier, RequestTokenError, Scope, TokenResponse as _,
     core::{CoreAuthPrompt, CoreAuthenticationFlow, CoreTokenResponse},
 };
 use serde::{Deserialize, Serialize};
@@ -106,7 +106,11 @@ impl SignInError {
 impl Provider {
     /// Begins a sign-in: where to send the browser, and what it has to keep.
     /// Errors: `Unavailable` while the provider does not answer.
-    pub async fn begin(&self, return_to: &str, entropy: &dyn Entropy) -> Result<(Url, LoginState), Error> {
+    pub async fn begin(
+        &self,
+        return_to: &str,
+        entropy: &dyn Entropy,
+    ) -> Result<(Url, LoginState), Error> {
         let metadata = self.metadata().await?;
         let keep = LoginState {
             state: token(entropy),
@@ -115,7 +119,9 @@ impl Provider {
             return_to: return_to.to_owned(),
             at: self.clock.now(),
         };
-        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(keep.verifier.clone()));
+        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(
+            keep.verifier.clone(),
+        ));
         let (state, nonce) = (keep.state.clone(), keep.nonce.clone());
         let client = self.client(&metadata)?;
         let mut request = client
@@ -136,37 +142,73 @@ impl Provider {
     }
 
     /// Ends a sign-in: exchanges the code and verifies everything that came back.
-    pub async fn finish(&self, keep: &LoginState, answer: &Answer) -> Result<SignedIn, SignInError> {
-        if !answer.state.as_ref().is_some_and(|s| same(s.as_bytes(), keep.state.as_bytes())) {
+    pub async fn finish(
+        &self,
+        keep: &LoginState,
+        answer: &Answer,
+    ) -> Result<SignedIn, SignInError> {
+        if !answer
+            .state
+            .as_ref()
+            .is_some_and(|s| same(s.as_bytes(), keep.state.as_bytes()))
+        {
             return Err(SignInError::Mixed("the state is another"));
         }
         let metadata = self.metadata().await.map_err(SignInError::Unavailable)?;
         // RFC 9207: an answer that names another issuer comes from a mix-up attack; one that should
         // name its issuer and does not is no better.
         match &answer.iss {
-            Some(iss) if *iss != self.config.issuer => return Err(SignInError::Mixed("the answer names another issuer")),
-            None if metadata.additional_metadata().authorization_response_iss_parameter_supported => {
+            Some(iss) if *iss != self.config.issuer => {
+                return Err(SignInError::Mixed("the answer names another issuer"));
+            }
+            None if metadata
+                .additional_metadata()
+                .authorization_response_iss_parameter_supported =>
+            {
                 return Err(SignInError::Mixed("the answer does not name its issuer"));
             }
             _ => {}
         }
         if let Some(error) = &answer.error {
-            return Err(SignInError::Provider(error.chars().filter(|c| c.is_ascii_graphic()).take(60).collect()));
+            return Err(SignInError::Provider(
+                error
+                    .chars()
+                    .filter(|c| c.is_ascii_graphic())
+                    .take(60)
+                    .collect(),
+            ));
         }
-        let code = answer.code.clone().filter(|c| !c.is_empty() && c.len() <= 4096);
+        let code = answer
+            .code
+            .clone()
+            .filter(|c| !c.is_empty() && c.len() <= 4096);
         let code = code.ok_or(SignInError::Mixed("the answer has no code"))?;
-        let response = self.exchange(&metadata, code, keep.verifier.clone()).await?;
-        let id_token = response.id_token().ok_or(Refused::Malformed("there is no ID token"))?.to_string();
+        let response = self
+            .exchange(&metadata, code, keep.verifier.clone())
+            .await?;
+        let id_token = response
+            .id_token()
+            .ok_or(Refused::Malformed("there is no ID token"))?
+            .to_string();
         let access = response.access_token().secret().clone();
         let verified = self.verify(&metadata, &id_token).await?;
-        let subject = verified.id_token(&self.expect(), Some(&keep.nonce), &access)?.to_owned();
-        let userinfo = self.userinfo_if_needed(&metadata, &verified.claims, &access, &subject).await?;
-        let claims = Claims { id: &verified.claims, userinfo: userinfo.as_ref() };
+        let subject = verified
+            .id_token(&self.expect(), Some(&keep.nonce), &access)?
+            .to_owned();
+        let userinfo = self
+            .userinfo_if_needed(&metadata, &verified.claims, &access, &subject)
+            .await?;
+        let claims = Claims {
+            id: &verified.claims,
+            userinfo: userinfo.as_ref(),
+        };
         let now = self.clock.now();
         Ok(SignedIn {
             sign_in: claims.sign_in(&self.config, &subject, now)?,
             sid: verified.text("sid").map(String::from),
-            tokens_expire_at: response.expires_in().map(|d| now.plus(i64::try_from(d.as_micros()).unwrap_or(i64::MAX))),
+            tokens_expire_at: response
+                .expires_in()
+                .map(|d| now.plus(i64::try_from(d.as_micros()).unwrap_or(i64::MAX))),
             tokens: Tokens {
                 access,
                 refresh: response.refresh_token().map(|t| t.secret().clone()),
@@ -176,7 +218,12 @@ impl Provider {
         })
     }
 
-    async fn exchange(&self, metadata: &Metadata, code: String, verifier: String) -> Result<CoreTokenResponse, SignInError> {
+    async fn exchange(
+        &self,
+        metadata: &Metadata,
+        code: String,
+        verifier: String,
+    ) -> Result<CoreTokenResponse, SignInError> {
         let http = |request| http::send(self.http.clone(), request);
         let client = self.client(metadata).map_err(SignInError::Unavailable)?;
         client
@@ -186,10 +233,16 @@ impl Provider {
             .request_async(&http)
             .await
             .map_err(|e| match e {
-                RequestTokenError::ServerResponse(r) => SignInError::Provider(r.error().to_string()),
-                RequestTokenError::Request(e) => SignInError::Unavailable(super::unavailable().caused_by(e)),
+                RequestTokenError::ServerResponse(r) => {
+                    SignInError::Provider(r.error().to_string())
+                }
+                RequestTokenError::Request(e) => {
+                    SignInError::Unavailable(super::unavailable().caused_by(e))
+                }
                 // The parse error's text may hold part of the answer: only the path is kept.
-                RequestTokenError::Parse(e, _) => SignInError::Unreadable(format!("token answer at `{}`", e.path())),
+                RequestTokenError::Parse(e, _) => {
+                    SignInError::Unreadable(format!("token answer at `{}`", e.path()))
+                }
                 RequestTokenError::Other(_) => SignInError::Unreadable("token answer".into()),
             })
     }
@@ -204,11 +257,21 @@ impl Provider {
         subject: &str,
     ) -> Result<Option<Map<String, Value>>, SignInError> {
         let c = &self.config;
-        let wanted = [Some(&c.groups_claim), Some(&c.username_claim), c.person_claim.as_ref()];
-        if wanted.into_iter().flatten().all(|claim| id_claims.contains_key(claim)) {
+        let wanted = [
+            Some(&c.groups_claim),
+            Some(&c.username_claim),
+            c.person_claim.as_ref(),
+        ];
+        if wanted
+            .into_iter()
+            .flatten()
+            .all(|claim| id_claims.contains_key(claim))
+        {
             return Ok(None);
         }
-        let Some(url) = metadata.userinfo_endpoint() else { return Ok(None) };
+        let Some(url) = metadata.userinfo_endpoint() else {
+            return Ok(None);
+        };
         let request: HttpRequest = ::http::Request::get(url.as_str())
             .header(::http::header::AUTHORIZATION, format!("Bearer {access}"))
             .header(::http::header::ACCEPT, "application/json")
@@ -218,10 +281,13 @@ impl Provider {
             .await
             .map_err(|e| SignInError::Unavailable(super::unavailable().caused_by(e)))?;
         if !response.status().is_success() {
-            return Err(SignInError::Unreadable(format!("userinfo answered {}", response.status().as_u16())));
+            return Err(SignInError::Unreadable(format!(
+                "userinfo answered {}",
+                response.status().as_u16()
+            )));
         }
-        let claims: Map<String, Value> =
-            serde_json::from_slice(response.body()).map_err(|_| SignInError::Unreadable("userinfo".into()))?;
+        let claims: Map<String, Value> = serde_json::from_slice(response.body())
+            .map_err(|_| SignInError::Unreadable("userinfo".into()))?;
         if claims.get("sub").and_then(Value::as_str) != Some(subject) {
             return Err(Refused::Subject.into());
         }

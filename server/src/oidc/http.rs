@@ -20,7 +20,9 @@ pub enum HttpError {
 /// The client for the provider. It follows no redirects: a token or a secret goes to the address
 /// that the discovery document names and nowhere else.
 /// Errors: when the file with further certificates cannot be used.
-pub fn client(ca_file: Option<&Path>) -> Result<reqwest::Client, Box<dyn std::error::Error + Send + Sync>> {
+pub fn client(
+    ca_file: Option<&Path>,
+) -> Result<reqwest::Client, Box<dyn std::error::Error + Send + Sync>> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(3))
@@ -37,10 +39,17 @@ pub fn client(ca_file: Option<&Path>) -> Result<reqwest::Client, Box<dyn std::er
 }
 
 /// Sends one request of openidconnect's.
-pub async fn send(client: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+pub async fn send(
+    client: reqwest::Client,
+    request: HttpRequest,
+) -> Result<HttpResponse, HttpError> {
     let (parts, body) = request.into_parts();
-    let mut response =
-        client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body).send().await?;
+    let mut response = client
+        .request(parts.method, parts.uri.to_string())
+        .headers(parts.headers)
+        .body(body)
+        .send()
+        .await?;
     let mut builder = http::Response::builder().status(response.status());
     for (name, value) in response.headers() {
         builder = builder.header(name, value);

@@ -103,18 +103,30 @@ impl Unverified {
         else {
             return Err(Refused::Malformed("not three parts"));
         };
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| Refused::Malformed("not base64url"));
+        let decode = |part: &str| {
+            URL_SAFE_NO_PAD
+                .decode(part)
+                .map_err(|_| Refused::Malformed("not base64url"))
+        };
         let object = |bytes: Vec<u8>| {
-            serde_json::from_slice::<Map<String, Value>>(&bytes).map_err(|_| Refused::Malformed("not a JSON object"))
+            serde_json::from_slice::<Map<String, Value>>(&bytes)
+                .map_err(|_| Refused::Malformed("not a JSON object"))
         };
         let h = object(decode(header)?)?;
         if h.contains_key("crit") {
-            return Err(Refused::Malformed("critical header fields are not understood"));
+            return Err(Refused::Malformed(
+                "critical header fields are not understood",
+            ));
         }
         if h.contains_key("cty") || h.contains_key("enc") {
-            return Err(Refused::Malformed("nested and encrypted tokens are not understood"));
+            return Err(Refused::Malformed(
+                "nested and encrypted tokens are not understood",
+            ));
         }
-        let alg = h.get("alg").and_then(Value::as_str).ok_or(Refused::Malformed("no algorithm"))?;
+        let alg = h
+            .get("alg")
+            .and_then(Value::as_str)
+            .ok_or(Refused::Malformed("no algorithm"))?;
         let alg = ALLOWED
             .into_iter()
             .find(|a| serde_json::to_value(a).is_ok_and(|v| v == alg))
@@ -126,7 +138,9 @@ impl Unverified {
         };
         let typ = text("typ")?.map(|t| {
             let t = t.to_ascii_lowercase();
-            t.strip_prefix("application/").map(String::from).unwrap_or(t)
+            t.strip_prefix("application/")
+                .map(String::from)
+                .unwrap_or(t)
         });
         Ok(Self {
             alg,
@@ -154,15 +168,26 @@ impl Unverified {
         }
         let key = fitting
             .into_iter()
-            .find(|k| k.verify_signature(&self.alg, self.signed.as_bytes(), &self.signature).is_ok())
+            .find(|k| {
+                k.verify_signature(&self.alg, self.signed.as_bytes(), &self.signature)
+                    .is_ok()
+            })
             .ok_or(Refused::Signature)?
             .clone();
-        Ok(Verified { claims: self.claims, typ: self.typ, alg: self.alg, key })
+        Ok(Verified {
+            claims: self.claims,
+            typ: self.typ,
+            alg: self.alg,
+            key,
+        })
     }
 
     fn fits(&self, key: &CoreJsonWebKey) -> bool {
         use openidconnect::JsonWebKeyUse as _;
-        let kid = self.kid.as_ref().is_none_or(|kid| key.key_id().is_some_and(|k| k.as_str() == kid));
+        let kid = self
+            .kid
+            .as_ref()
+            .is_none_or(|kid| key.key_id().is_some_and(|k| k.as_str() == kid));
         let usage = key.key_use().is_none_or(|u| u.allows_signature());
         let kind = self.alg.key_type().as_ref() == Some(key.key_type());
         let alg = match key.signing_alg() {
@@ -211,9 +236,10 @@ impl Verified {
         }
         let audiences: Vec<&str> = match self.claims.get("aud") {
             Some(Value::String(one)) => vec![one],
-            Some(Value::Array(list)) => {
-                list.iter().map(|a| a.as_str().ok_or(Refused::Audience)).collect::<Result<_, _>>()?
-            }
+            Some(Value::Array(list)) => list
+                .iter()
+                .map(|a| a.as_str().ok_or(Refused::Audience))
+                .collect::<Result<_, _>>()?,
             _ => return Err(Refused::Missing("aud")),
         };
         if !audiences.contains(&e.client_id) {
@@ -229,10 +255,16 @@ impl Verified {
         if iat.saturating_sub(e.skew) > e.now {
             return Err(Refused::FromTheFuture);
         }
-        if self.seconds("nbf")?.is_some_and(|nbf| nbf.saturating_sub(e.skew) > e.now) {
+        if self
+            .seconds("nbf")?
+            .is_some_and(|nbf| nbf.saturating_sub(e.skew) > e.now)
+        {
             return Err(Refused::FromTheFuture);
         }
-        if self.seconds("exp")?.is_some_and(|exp| exp.saturating_add(e.skew) <= e.now) {
+        if self
+            .seconds("exp")?
+            .is_some_and(|exp| exp.saturating_add(e.skew) <= e.now)
+        {
             return Err(Refused::Expired);
         }
         Ok(())
@@ -241,7 +273,12 @@ impl Verified {
     /// Holds the claims against what an ID token must say. `nonce`: the one that we sent; a token
     /// from a refresh may leave it away (`None` skips it) but must not bring another.
     /// Answers the subject.
-    pub fn id_token(&self, e: &Expect, nonce: Option<&str>, access_token: &str) -> Result<&str, Refused> {
+    pub fn id_token(
+        &self,
+        e: &Expect,
+        nonce: Option<&str>,
+        access_token: &str,
+    ) -> Result<&str, Refused> {
         if self.typ.as_deref().is_some_and(|t| t != "jwt") {
             return Err(Refused::Type(self.typ.clone().unwrap_or_default()));
         }
@@ -253,13 +290,18 @@ impl Verified {
             return Err(Refused::Malformed("`sub` is empty, too long or not ASCII"));
         }
         if let Some(nonce) = nonce
-            && !self.text("nonce").is_some_and(|n| same(n.as_bytes(), nonce.as_bytes()))
+            && !self
+                .text("nonce")
+                .is_some_and(|n| same(n.as_bytes(), nonce.as_bytes()))
         {
             return Err(Refused::Nonce);
         }
         if let Some(hash) = self.text("at_hash") {
             // The left half of the hash of the access token (OpenID Connect Core 3.1.3.6).
-            let full = self.key.hash_bytes(access_token.as_bytes(), &self.alg).map_err(|_| Refused::AccessTokenHash)?;
+            let full = self
+                .key
+                .hash_bytes(access_token.as_bytes(), &self.alg)
+                .map_err(|_| Refused::AccessTokenHash)?;
             if URL_SAFE_NO_PAD.encode(&full[..full.len() / 2]) != hash {
                 return Err(Refused::AccessTokenHash);
             }
@@ -270,7 +312,11 @@ impl Verified {
     /// Holds the claims against what a logout token must say (OpenID Connect Back-Channel Logout 1.0,
     /// section 2.6). The caller has to see that `jti` comes only once.
     pub fn logout_token(&self, e: &Expect) -> Result<Logout, Refused> {
-        if self.typ.as_deref().is_some_and(|t| t != "logout+jwt" && t != "jwt") {
+        if self
+            .typ
+            .as_deref()
+            .is_some_and(|t| t != "logout+jwt" && t != "jwt")
+        {
             return Err(Refused::Type(self.typ.clone().unwrap_or_default()));
         }
         self.common(e)?;
@@ -284,16 +330,29 @@ impl Verified {
             return Err(Refused::LogoutNonce);
         }
         let event = "http://schemas.openid.net/event/backchannel-logout";
-        if !self.claims.get("events").and_then(|v| v.get(event)).is_some_and(Value::is_object) {
+        if !self
+            .claims
+            .get("events")
+            .and_then(|v| v.get(event))
+            .is_some_and(Value::is_object)
+        {
             return Err(Refused::LogoutEvent);
         }
-        let jti = self.text("jti").filter(|j| !j.is_empty() && j.len() <= 255).ok_or(Refused::Missing("jti"))?;
+        let jti = self
+            .text("jti")
+            .filter(|j| !j.is_empty() && j.len() <= 255)
+            .ok_or(Refused::Missing("jti"))?;
         let own = |name: &str| self.text(name).filter(|t| !t.is_empty()).map(String::from);
         let (sid, sub) = (own("sid"), own("sub"));
         if sid.is_none() && sub.is_none() {
             return Err(Refused::Missing("sid or sub"));
         }
-        Ok(Logout { jti: jti.to_owned(), expires: expires.saturating_add(e.skew), sid, sub })
+        Ok(Logout {
+            jti: jti.to_owned(),
+            expires: expires.saturating_add(e.skew),
+            sid,
+            sub,
+        })
     }
 }
 
@@ -311,5 +370,8 @@ pub struct Logout {
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     use sha2::{Digest as _, Sha256};
     let (a, b) = (Sha256::digest(a), Sha256::digest(b));
-    a.iter().zip(b.iter()).fold(0u8, |acc, (x, y)| acc | (x ^ y)) == 0
+    a.iter()
+        .zip(b.iter())
+        .fold(0u8, |acc, (x, y)| acc | (x ^ y))
+        == 0
 }

@@ -16,12 +16,13 @@ use crate::config;
 use domain::{Error, Micros};
 use jose::{Expect, Refused, Unverified, Verified};
 use openidconnect::{
-    AdditionalProviderMetadata, AuthType, ClientId, ClientSecret, EndpointMaybeSet, EndpointNotSet, EndpointSet,
-    IssuerUrl, JsonWebKeySet, ProviderMetadata, RedirectUrl,
+    AdditionalProviderMetadata, AuthType, ClientId, ClientSecret, EndpointMaybeSet, EndpointNotSet,
+    EndpointSet, IssuerUrl, JsonWebKeySet, ProviderMetadata, RedirectUrl,
     core::{
-        CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod, CoreGrantType,
-        CoreJsonWebKey, CoreJsonWebKeySet, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm,
-        CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
+        CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
+        CoreGrantType, CoreJsonWebKey, CoreJsonWebKeySet, CoreJweContentEncryptionAlgorithm,
+        CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType,
+        CoreSubjectIdentifierType,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,14 @@ type Metadata = ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
-type Client = CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
+type Client = CoreClient<
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
 
 /// How long a failed attempt at discovery stands, so that many sign-ins make one request.
 const RETRY_AFTER: i64 = 2 * Micros::SECOND;
@@ -92,8 +100,20 @@ pub struct Provider {
 }
 
 impl Provider {
-    pub fn new(config: config::Oidc, origin: String, http: reqwest::Client, clock: Arc<dyn Clock>) -> Self {
-        Self { config, origin, http, clock, known: RwLock::default(), gate: tokio::sync::Mutex::default() }
+    pub fn new(
+        config: config::Oidc,
+        origin: String,
+        http: reqwest::Client,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            config,
+            origin,
+            http,
+            clock,
+            known: RwLock::default(),
+            gate: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The issuer, exactly as configured.
@@ -106,9 +126,14 @@ impl Provider {
     pub fn form_origins(&self) -> Vec<String> {
         let known = self.known();
         let issuer = Url::parse(&self.config.issuer).ok();
-        let end = known.metadata.and_then(|m| m.additional_metadata().end_session_endpoint.clone());
-        let mut origins: Vec<String> =
-            [issuer, end].into_iter().flatten().map(|u| u.origin().ascii_serialization()).collect();
+        let end = known
+            .metadata
+            .and_then(|m| m.additional_metadata().end_session_endpoint.clone());
+        let mut origins: Vec<String> = [issuer, end]
+            .into_iter()
+            .flatten()
+            .map(|u| u.origin().ascii_serialization())
+            .collect();
         origins.dedup();
         origins
     }
@@ -120,7 +145,10 @@ impl Provider {
     }
 
     fn known(&self) -> Known {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn learn(&self, change: impl FnOnce(&mut Known)) {
@@ -138,7 +166,10 @@ impl Provider {
         if let Some(m) = known.metadata {
             return Ok(m);
         }
-        if known.failed_at.is_some_and(|at| self.clock.now().since(at) < RETRY_AFTER) {
+        if known
+            .failed_at
+            .is_some_and(|at| self.clock.now().since(at) < RETRY_AFTER)
+        {
             return Err(unavailable());
         }
         self.discover().await
@@ -161,7 +192,12 @@ impl Provider {
                 let keys = Arc::new(metadata.jwks().clone());
                 let metadata = Arc::new(metadata);
                 self.learn(|k| {
-                    *k = Known { metadata: Some(metadata.clone()), keys: Some(keys), keys_at: Some(now), failed_at: None };
+                    *k = Known {
+                        metadata: Some(metadata.clone()),
+                        keys: Some(keys),
+                        keys_at: Some(now),
+                        failed_at: None,
+                    };
                 });
                 Ok(metadata)
             }
@@ -194,11 +230,18 @@ impl Provider {
     /// Verifies a token's signature; an unknown key leads to one look at the provider's key set, for
     /// it may have been rotated.
     async fn verify(&self, metadata: &Metadata, token: &str) -> Result<Verified, SignInError> {
-        let advertised: Vec<CoreJwsSigningAlgorithm> = metadata.id_token_signing_alg_values_supported().clone();
-        let keys = self.known().keys.unwrap_or_else(|| Arc::new(metadata.jwks().clone()));
+        let advertised: Vec<CoreJwsSigningAlgorithm> =
+            metadata.id_token_signing_alg_values_supported().clone();
+        let keys = self
+            .known()
+            .keys
+            .unwrap_or_else(|| Arc::new(metadata.jwks().clone()));
         match Unverified::parse(token)?.verify(&keys, &advertised) {
             Err(Refused::NoKey | Refused::Signature) => {
-                let keys = self.fresh_keys(metadata).await.map_err(SignInError::Unavailable)?;
+                let keys = self
+                    .fresh_keys(metadata)
+                    .await
+                    .map_err(SignInError::Unavailable)?;
                 Ok(Unverified::parse(token)?.verify(&keys, &advertised)?)
             }
             other => Ok(other?),
@@ -215,11 +258,19 @@ impl Provider {
     }
 
     fn client(&self, metadata: &Metadata) -> Result<Client, Error> {
-        let secret = self.config.client_secret.as_ref().map(|s| ClientSecret::new(s.expose().to_owned()));
-        let redirect = RedirectUrl::new(format!("{}/oidc/callback", self.origin)).map_err(Error::internal)?;
-        let mut client =
-            CoreClient::from_provider_metadata(metadata.clone(), ClientId::new(self.config.client_id.clone()), secret)
-                .set_redirect_uri(redirect);
+        let secret = self
+            .config
+            .client_secret
+            .as_ref()
+            .map(|s| ClientSecret::new(s.expose().to_owned()));
+        let redirect =
+            RedirectUrl::new(format!("{}/oidc/callback", self.origin)).map_err(Error::internal)?;
+        let mut client = CoreClient::from_provider_metadata(
+            metadata.clone(),
+            ClientId::new(self.config.client_id.clone()),
+            secret,
+        )
+        .set_redirect_uri(redirect);
         // `client_secret_basic` is the default (OpenID Connect Discovery 1.0, section 3).
         if let Some(methods) = metadata.token_endpoint_auth_methods_supported()
             && !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)
@@ -233,7 +284,12 @@ impl Provider {
     /// Where to send the person to sign out at the provider too (RP-Initiated Logout 1.0), or `None`
     /// when the provider has no such place or is not known.
     pub fn end_session_url(&self, id_token: Option<&str>, state: &str) -> Option<Url> {
-        let mut url = self.known().metadata?.additional_metadata().end_session_endpoint.clone()?;
+        let mut url = self
+            .known()
+            .metadata?
+            .additional_metadata()
+            .end_session_endpoint
+            .clone()?;
         {
             let mut query = url.query_pairs_mut();
             if let Some(token) = id_token {
@@ -241,7 +297,10 @@ impl Provider {
             }
             query
                 .append_pair("client_id", &self.config.client_id)
-                .append_pair("post_logout_redirect_uri", &format!("{}/signed-out", self.origin))
+                .append_pair(
+                    "post_logout_redirect_uri",
+                    &format!("{}/signed-out", self.origin),
+                )
                 .append_pair("state", state);
         }
         Some(url)
@@ -250,7 +309,10 @@ impl Provider {
     /// Verifies a back-channel logout token, all but its `jti`.
     pub async fn logout_token(&self, token: &str) -> Result<jose::Logout, SignInError> {
         let metadata = self.metadata().await.map_err(SignInError::Unavailable)?;
-        Ok(self.verify(&metadata, token).await?.logout_token(&self.expect())?)
+        Ok(self
+            .verify(&metadata, token)
+            .await?
+            .logout_token(&self.expect())?)
     }
 
     /// Keeps metadata and keys current until it is told to stop; retries soon while the provider is
@@ -291,7 +353,11 @@ fn safe_endpoints(m: &Metadata) -> Result<(), String> {
         Some(m.jwks_uri().url()),
         m.additional_metadata().end_session_endpoint.as_ref(),
     ];
-    match endpoints.into_iter().flatten().find(|u| u.scheme() != "https" && (https || u.scheme() != "http")) {
+    match endpoints
+        .into_iter()
+        .flatten()
+        .find(|u| u.scheme() != "https" && (https || u.scheme() != "http"))
+    {
         Some(u) => Err(format!("the endpoint {u} is not https")),
         None => Ok(()),
     }

@@ -9,7 +9,10 @@ use services::changes::{ChangeView, DecisionView};
 
 #[component]
 pub fn ChangePage() -> impl IntoView {
-    let id = use_params_map().get_untracked().get("id").unwrap_or_default();
+    let id = use_params_map()
+        .get_untracked()
+        .get("id")
+        .unwrap_or_default();
     load(
         |s, c| async move {
             let id: ChangeId = id.parse()?;
@@ -39,7 +42,11 @@ pub fn ChangePage() -> impl IntoView {
 
 fn actions(v: &ChangeView) -> impl IntoView + use<> {
     let id = v.change.id;
-    let key = domain::place::DeploymentKey::new(&v.change.place.cluster_name, &v.change.place.namespace, &v.change.object.name);
+    let key = domain::place::DeploymentKey::new(
+        &v.change.place.cluster_name,
+        &v.change.place.namespace,
+        &v.change.object.name,
+    );
     view! {
         {v.may_edit.then(|| view! {
             <form method="post" action="/deploy"><Hidden name="change" value=id.to_string() /><Submit text="Edit" kind="secondary" /></form>
@@ -65,7 +72,12 @@ fn standing(v: &ChangeView) -> impl IntoView + use<> {
             </form>
         }
     });
-    let items: Vec<Item> = v.items.iter().filter(|i| i.revision == v.revision.id).cloned().collect();
+    let items: Vec<Item> = v
+        .items
+        .iter()
+        .filter(|i| i.revision == v.revision.id)
+        .cloned()
+        .collect();
     view! {
         <div class="gh-standing">
             <p><Label tone=change_tone(c.state) text=state_words(c.state) />
@@ -140,9 +152,22 @@ fn request(v: &ChangeView) -> AnyView {
         ("Risk tier", attested(&usage.risk_tier)),
         ("Data class", attested(&usage.data_class)),
         ("Exposure", attested(&usage.exposure)),
-        ("Comment", if comment.is_empty() { view! { <span class="gh-muted">"none"</span> }.into_any() } else { comment.into_any() }),
-        ("Revision", format!("{} by {}", r.number, v.author).into_any()),
-        ("Content hash", view! { <code class="gh-hash">{r.content_hash.to_string()}</code> }.into_any()),
+        (
+            "Comment",
+            if comment.is_empty() {
+                view! { <span class="gh-muted">"none"</span> }.into_any()
+            } else {
+                comment.into_any()
+            },
+        ),
+        (
+            "Revision",
+            format!("{} by {}", r.number, v.author).into_any(),
+        ),
+        (
+            "Content hash",
+            view! { <code class="gh-hash">{r.content_hash.to_string()}</code> }.into_any(),
+        ),
     ])
 }
 
@@ -184,7 +209,8 @@ pub fn findings(findings: &[domain::finding::Finding]) -> AnyView {
             view! { <li><Label tone=tone text=word />" "{field}{f.message}" "<span class="gh-muted">{f.remedy}</span></li> }.into_any()
         })
         .collect();
-    view! { <ul class="gh-facts gh-findings" role="list" aria-label="Findings">{items}</ul> }.into_any()
+    view! { <ul class="gh-facts gh-findings" role="list" aria-label="Findings">{items}</ul> }
+        .into_any()
 }
 
 /// The effect on quota as a table; nothing where there is no quota.
@@ -196,7 +222,9 @@ pub fn quota(effects: &[QuotaEffect]) -> AnyView {
         .iter()
         .cloned()
         .map(|q| {
-            let over = q.exceeded.then(|| view! { " "<Label tone=Tone::Bad text="over" /> });
+            let over = q
+                .exceeded
+                .then(|| view! { " "<Label tone=Tone::Bad text="over" /> });
             row(vec![
                 ("Resource", q.resource.into_any()),
                 ("Quota", q.quota.into_any()),
@@ -211,8 +239,21 @@ pub fn quota(effects: &[QuotaEffect]) -> AnyView {
 
 /// What the object leads to when it runs.
 pub fn closure(c: &domain::content::Closure) -> AnyView {
-    let runtime = c.runtime.as_ref().map(|p| format!("{} {}", p.reference, p.digest.as_ref().map(|d| d.short().to_owned()).unwrap_or_default()));
-    terms(vec![("Runtime", known(runtime)), ("Images", pins(&c.images)), ("Storage", pins(&c.storage))])
+    let runtime = c.runtime.as_ref().map(|p| {
+        format!(
+            "{} {}",
+            p.reference,
+            p.digest
+                .as_ref()
+                .map(|d| d.short().to_owned())
+                .unwrap_or_default()
+        )
+    });
+    terms(vec![
+        ("Runtime", known(runtime)),
+        ("Images", pins(&c.images)),
+        ("Storage", pins(&c.storage)),
+    ])
 }
 
 fn pins(pins: &[domain::content::Pinned]) -> AnyView {
@@ -238,22 +279,38 @@ fn decisions(v: &ChangeView) -> AnyView {
         .decisions
         .iter()
         .cloned()
-        .map(|DecisionView { decision: d, by, revision_number }| {
-            let (tone, word) = match (d.counts(), d.outcome) {
-                (false, _) if d.undone_at.is_some() => (Tone::Quiet, "undone"),
-                (false, _) => (Tone::Quiet, "void: edited since"),
-                (true, Outcome::Approve) => (Tone::Good, "approved"),
-                (true, Outcome::Reject) => (Tone::Bad, "rejected"),
-            };
-            row(vec![
-                ("By", by.into_any()),
-                ("Decision", view! { <Label tone=tone text=word /> }.into_any()),
-                ("As", d.role.name().into_any()),
-                ("Reason", d.reason.into_any()),
-                ("When", view! { <When at=d.decided_at exact=true /> }.into_any()),
-                ("Revision", revision_number.to_string().into_any()),
-            ])
-        })
+        .map(
+            |DecisionView {
+                 decision: d,
+                 by,
+                 revision_number,
+             }| {
+                let (tone, word) = match (d.counts(), d.outcome) {
+                    (false, _) if d.undone_at.is_some() => (Tone::Quiet, "undone"),
+                    (false, _) => (Tone::Quiet, "void: edited since"),
+                    (true, Outcome::Approve) => (Tone::Good, "approved"),
+                    (true, Outcome::Reject) => (Tone::Bad, "rejected"),
+                };
+                row(vec![
+                    ("By", by.into_any()),
+                    (
+                        "Decision",
+                        view! { <Label tone=tone text=word /> }.into_any(),
+                    ),
+                    ("As", d.role.name().into_any()),
+                    ("Reason", d.reason.into_any()),
+                    (
+                        "When",
+                        view! { <When at=d.decided_at exact=true /> }.into_any(),
+                    ),
+                    ("Revision", revision_number.to_string().into_any()),
+                ])
+            },
+        )
         .collect();
-    table("Decisions", &["By", "Decision", "As", "Reason", "When", "Revision"], rows)
+    table(
+        "Decisions",
+        &["By", "Decision", "As", "Reason", "When", "Revision"],
+        rows,
+    )
 }

@@ -19,7 +19,10 @@ pub fn ApprovalsPage() -> impl IntoView {
             Ok((page, count))
         },
         |(page, count)| {
-            let first = page.rows.first().map(|r| format!("/changes/{}", r.change.id));
+            let first = page
+                .rows
+                .first()
+                .map(|r| format!("/changes/{}", r.change.id));
             let shown = page.rows.len();
             view! {
                 <PageHeader
@@ -94,7 +97,10 @@ pub fn ChangesPage() -> impl IntoView {
     let state = query.get("state").unwrap_or_default().to_owned();
     let text = query.get("q").unwrap_or_default().to_owned();
     let filter = ChangeFilter {
-        states: ChangeState::ALL.into_iter().filter(|s| s.name() == state).collect(),
+        states: ChangeState::ALL
+            .into_iter()
+            .filter(|s| s.name() == state)
+            .collect(),
         text: (!text.is_empty()).then(|| text.clone()),
         ..Default::default()
     };
@@ -103,7 +109,11 @@ pub fn ChangesPage() -> impl IntoView {
         move |page| {
             let shown = page.rows.len();
             let options = std::iter::once((String::new(), "All states".to_owned()))
-                .chain(ChangeState::ALL.into_iter().map(|s| (s.name().to_owned(), super::state_words(s).to_owned())))
+                .chain(
+                    ChangeState::ALL
+                        .into_iter()
+                        .map(|s| (s.name().to_owned(), super::state_words(s).to_owned())),
+                )
                 .collect();
             view! {
                 <PageHeader title="Changes" />

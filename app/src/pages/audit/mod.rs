@@ -1,6 +1,10 @@
 //! The audit log: who did what, on what, why, when, and how it ended.
 
-use crate::{components::*, load::load, query::{Query, percent}};
+use crate::{
+    components::*,
+    load::load,
+    query::{Query, percent},
+};
 use domain::Micros;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -25,10 +29,25 @@ const ACTIONS: [(&str, &str); 12] = [
 /// The filter of an address. Errors: a date that is none, an outcome that is none.
 pub fn filter_of(query: &Query) -> domain::Result<AuditFilter> {
     let date = |name: &str, end: bool| -> domain::Result<Option<Micros>> {
-        let Some(text) = query.get(name) else { return Ok(None) };
-        let full = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-        let at = Micros::parse(&full).ok_or_else(|| domain::Error::field(name, format!("“{text}” is no date; write it as 2026-11-24.")))?;
-        Ok(Some(if end && text.len() == 10 { at.plus(Micros::DAY) } else { at }))
+        let Some(text) = query.get(name) else {
+            return Ok(None);
+        };
+        let full = if text.len() == 10 {
+            format!("{text}T00:00:00Z")
+        } else {
+            text.to_owned()
+        };
+        let at = Micros::parse(&full).ok_or_else(|| {
+            domain::Error::field(
+                name,
+                format!("“{text}” is no date; write it as 2026-11-24."),
+            )
+        })?;
+        Ok(Some(if end && text.len() == 10 {
+            at.plus(Micros::DAY)
+        } else {
+            at
+        }))
     };
     let outcome = match query.get("outcome") {
         None => None,
@@ -36,7 +55,12 @@ pub fn filter_of(query: &Query) -> domain::Result<AuditFilter> {
         Some("failure") => Some(RecordOutcome::Failure),
         Some("denied") => Some(RecordOutcome::Denied),
         Some("unknown") => Some(RecordOutcome::Unknown),
-        Some(other) => return Err(domain::Error::field("outcome", format!("“{other}” is no outcome: success, failure, denied or unknown."))),
+        Some(other) => {
+            return Err(domain::Error::field(
+                "outcome",
+                format!("“{other}” is no outcome: success, failure, denied or unknown."),
+            ));
+        }
     };
     Ok(AuditFilter {
         person: query.get("person").map(str::parse).transpose()?,
@@ -58,12 +82,23 @@ pub fn AuditPage() -> impl IntoView {
     load(
         move |s, c| async move {
             let filter = filter_of(&q)?;
-            Ok((s.audit.list(&c, &filter, after.as_deref(), 50).await?, s.audit.reads_all(&c)))
+            Ok((
+                s.audit.list(&c, &filter, after.as_deref(), 50).await?,
+                s.audit.reads_all(&c),
+            ))
         },
         move |(page, all)| {
             let shown = page.rows.len();
             let get = |name: &str| query.get(name).unwrap_or_default().to_owned();
-            let outcomes = [("", "Any"), ("success", "Success"), ("failure", "Failure"), ("denied", "Denied"), ("unknown", "Unknown")].map(|(v, w)| (v.to_owned(), w.to_owned())).to_vec();
+            let outcomes = [
+                ("", "Any"),
+                ("success", "Success"),
+                ("failure", "Failure"),
+                ("denied", "Denied"),
+                ("unknown", "Unknown"),
+            ]
+            .map(|(v, w)| (v.to_owned(), w.to_owned()))
+            .to_vec();
             let actions = ACTIONS.map(|(v, w)| (v.to_owned(), w.to_owned())).to_vec();
             let rows: Vec<AnyView> = page.rows.iter().map(line).collect();
             let export = format!("/audit/export{}", query.with("after", ""));
@@ -95,16 +130,27 @@ pub fn AuditPage() -> impl IntoView {
 fn outcome_label(r: &Record) -> AnyView {
     match (r.record.phase, r.record.outcome) {
         (Phase::Intent, _) => view! { <Label tone=Tone::Info text="intent" /> }.into_any(),
-        (_, Some(RecordOutcome::Success)) => view! { <Label tone=Tone::Good text="success" /> }.into_any(),
-        (_, Some(RecordOutcome::Failure)) => view! { <Label tone=Tone::Bad text="failure" /> }.into_any(),
-        (_, Some(RecordOutcome::Denied)) => view! { <Label tone=Tone::Bad text="denied" /> }.into_any(),
-        (_, Some(RecordOutcome::Unknown) | None) => view! { <Label tone=Tone::Warn text="unknown" /> }.into_any(),
+        (_, Some(RecordOutcome::Success)) => {
+            view! { <Label tone=Tone::Good text="success" /> }.into_any()
+        }
+        (_, Some(RecordOutcome::Failure)) => {
+            view! { <Label tone=Tone::Bad text="failure" /> }.into_any()
+        }
+        (_, Some(RecordOutcome::Denied)) => {
+            view! { <Label tone=Tone::Bad text="denied" /> }.into_any()
+        }
+        (_, Some(RecordOutcome::Unknown) | None) => {
+            view! { <Label tone=Tone::Warn text="unknown" /> }.into_any()
+        }
     }
 }
 
 fn line(r: &Record) -> AnyView {
     let n = &r.record;
-    let who = n.actor.as_ref().map_or_else(|| "the console".to_owned(), |a| a.name.clone());
+    let who = n
+        .actor
+        .as_ref()
+        .map_or_else(|| "the console".to_owned(), |a| a.name.clone());
     let object = n.object.clone();
     let (at, seq) = (n.at, r.seq);
     row(vec![
@@ -120,29 +166,61 @@ fn line(r: &Record) -> AnyView {
 
 #[component]
 pub fn RecordPage() -> impl IntoView {
-    let seq = use_params_map().get_untracked().get("seq").unwrap_or_default();
+    let seq = use_params_map()
+        .get_untracked()
+        .get("seq")
+        .unwrap_or_default();
     load(
         |s, c| async move {
-            let seq: i64 = seq.parse().map_err(|_| domain::Error::not_found("there is no such record"))?;
+            let seq: i64 = seq
+                .parse()
+                .map_err(|_| domain::Error::not_found("there is no such record"))?;
             s.audit.get(&c, seq).await
         },
         |(r, bytes)| {
             let n = r.record.clone();
-            let change = n.change.map(|c| view! { <a href=format!("/changes/{c}")>{c.to_string()}</a> });
-            let detail = if n.detail.is_null() { "nothing more".into_any() } else { view! { <Code text=domain::yaml::to_yaml(&n.detail) label="Detail" /> }.into_any() };
+            let change = n
+                .change
+                .map(|c| view! { <a href=format!("/changes/{c}")>{c.to_string()}</a> });
+            let detail = if n.detail.is_null() {
+                "nothing more".into_any()
+            } else {
+                view! { <Code text=domain::yaml::to_yaml(&n.detail) label="Detail" /> }.into_any()
+            };
             let roles = n.actor.as_ref().map(|a| a.roles.join(", "));
             let list = terms(vec![
                 ("When", view! { <When at=n.at exact=true /> }.into_any()),
-                ("Who", n.actor.as_ref().map_or_else(|| "the console".to_owned(), |a| format!("{} ({})", a.name, a.username)).into_any()),
+                (
+                    "Who",
+                    n.actor
+                        .as_ref()
+                        .map_or_else(
+                            || "the console".to_owned(),
+                            |a| format!("{} ({})", a.name, a.username),
+                        )
+                        .into_any(),
+                ),
                 ("Roles then", known(roles)),
-                ("Address", known(n.actor.as_ref().and_then(|a| a.address.clone()))),
-                ("Session", known(n.actor.as_ref().and_then(|a| a.session.clone()))),
+                (
+                    "Address",
+                    known(n.actor.as_ref().and_then(|a| a.address.clone())),
+                ),
+                (
+                    "Session",
+                    known(n.actor.as_ref().and_then(|a| a.session.clone())),
+                ),
                 ("What", n.action.clone().into_any()),
                 ("Object", n.object.clone().into_any()),
                 ("Outcome", outcome_label(&r)),
                 ("Why", known(n.reason.clone())),
-                ("Change", change.map_or_else(|| "none".into_any(), |c| c.into_any())),
-                ("Hash of the stored bytes", view! { <code class="gh-hash">{r.hash.to_string()}</code> }.into_any()),
+                (
+                    "Change",
+                    change.map_or_else(|| "none".into_any(), |c| c.into_any()),
+                ),
+                (
+                    "Hash of the stored bytes",
+                    view! { <code class="gh-hash">{r.hash.to_string()}</code> }.into_any(),
+                ),
                 ("Detail", detail),
             ]);
             view! {

@@ -1,7 +1,9 @@
 //! Facts about a version in words: amounts, labels, and the whole list of them.
 
 use crate::{components::*, load::now};
-use domain::artifact::{ModelFacts, PickleFact, PickleState, ScanFact, ScanState, SeveritySummary, SignatureFact};
+use domain::artifact::{
+    ModelFacts, PickleFact, PickleState, ScanFact, ScanState, SeveritySummary, SignatureFact,
+};
 use leptos::prelude::*;
 use services::ports::VersionRow;
 
@@ -14,7 +16,11 @@ pub fn size(bytes: u64) -> String {
         amount /= 1024.0;
         unit += 1;
     }
-    if unit == 0 || amount >= 100.0 { format!("{amount:.0} {}", UNITS[unit]) } else { format!("{amount:.1} {}", UNITS[unit]) }
+    if unit == 0 || amount >= 100.0 {
+        format!("{amount:.0} {}", UNITS[unit])
+    } else {
+        format!("{amount:.1} {}", UNITS[unit])
+    }
 }
 
 /// A number of parameters as people say it: `8.03 B`, `335 M`.
@@ -31,7 +37,11 @@ pub fn parameters(n: u64) -> String {
 
 /// `131072` → `128 k tokens`.
 pub fn context(tokens: u64) -> String {
-    if tokens >= 1024 && tokens.is_multiple_of(1024) { format!("{} k tokens", tokens / 1024) } else { format!("{tokens} tokens") }
+    if tokens >= 1024 && tokens.is_multiple_of(1024) {
+        format!("{} k tokens", tokens / 1024)
+    } else {
+        format!("{tokens} tokens")
+    }
 }
 
 /// The fact's word and how it stands, for a filter's value or a label.
@@ -72,7 +82,10 @@ pub fn signature_label(fact: &SignatureFact) -> AnyView {
 pub fn scan_label(fact: Option<&ScanFact>) -> AnyView {
     let state = fact.map_or("unknown", |f| f.state_at(now()).name());
     let (tone, text) = scan_words(state);
-    let severe = fact.map(|f| f.report.summary).filter(|s| s.critical + s.high > 0).map(|s| view! { <div class="gh-muted gh-small">{severities(s)}</div> });
+    let severe = fact
+        .map(|f| f.report.summary)
+        .filter(|s| s.critical + s.high > 0)
+        .map(|s| view! { <div class="gh-muted gh-small">{severities(s)}</div> });
     view! { <Label tone=tone text=text />{severe} }.into_any()
 }
 
@@ -83,12 +96,18 @@ pub fn pickle_label(fact: &PickleFact) -> AnyView {
 }
 
 fn severities(s: SeveritySummary) -> String {
-    [(s.critical, "critical"), (s.high, "high"), (s.medium, "medium"), (s.low, "low"), (s.unknown, "unknown")]
-        .into_iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, word)| format!("{n} {word}"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    [
+        (s.critical, "critical"),
+        (s.high, "high"),
+        (s.medium, "medium"),
+        (s.low, "low"),
+        (s.unknown, "unknown"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, word)| format!("{n} {word}"))
+    .collect::<Vec<_>>()
+    .join(", ")
 }
 
 /// Everything that is known of a model, and "unknown" where nothing is.
@@ -96,13 +115,22 @@ pub fn all(v: &VersionRow) -> AnyView {
     let f: &ModelFacts = &v.facts;
     let list = |items: &[String]| known((!items.is_empty()).then(|| items.join(", ")));
     let quantisation = match f.quantisation.as_deref() {
-        Some("none") => Some(format!("none{}", f.dtype.as_deref().map(|d| format!(" ({d})")).unwrap_or_default())),
+        Some("none") => Some(format!(
+            "none{}",
+            f.dtype
+                .as_deref()
+                .map(|d| format!(" ({d})"))
+                .unwrap_or_default()
+        )),
         other => other.map(str::to_owned),
     };
     let mut pairs = vec![
         ("Task", known(f.task.clone())),
         ("Artifact", v.kind.label().into_any()),
-        ("Format", known(f.format.as_ref().map(|x| x.label().to_owned()))),
+        (
+            "Format",
+            known(f.format.as_ref().map(|x| x.label().to_owned())),
+        ),
         ("Runtime formats", list(&f.runtime_formats)),
         ("Architecture", known(f.architecture.clone())),
         ("Parameters", known(f.parameters.map(parameters))),
@@ -122,8 +150,17 @@ pub fn all(v: &VersionRow) -> AnyView {
         pairs.push(("Port", known(f.port.map(|p| p.to_string()))));
     }
     pairs.extend([
-        ("Built", v.created_at.map_or_else(|| known(None), |t| view! { <When at=t exact=true /> }.into_any())),
-        ("First seen here", view! { <When at=v.first_seen exact=true /> }.into_any()),
+        (
+            "Built",
+            v.created_at.map_or_else(
+                || known(None),
+                |t| view! { <When at=t exact=true /> }.into_any(),
+            ),
+        ),
+        (
+            "First seen here",
+            view! { <When at=v.first_seen exact=true /> }.into_any(),
+        ),
         ("Facts read", view! { <When at=v.observed_at /> }.into_any()),
     ]);
     terms(pairs)
@@ -133,7 +170,14 @@ pub fn all(v: &VersionRow) -> AnyView {
 pub fn safety(v: &VersionRow) -> AnyView {
     let signature = v.signature.sentence();
     let by: Vec<AnyView> = match &v.signature {
-        SignatureFact::Verified { by } => by.iter().cloned().map(|b| view! { <li>{b.key}<span class="gh-muted">{format!(" ({})", b.format)}</span></li> }.into_any()).collect(),
+        SignatureFact::Verified { by } => by
+            .iter()
+            .cloned()
+            .map(|b| {
+                view! { <li>{b.key}<span class="gh-muted">{format!(" ({})", b.format)}</span></li> }
+                    .into_any()
+            })
+            .collect(),
         _ => Vec::new(),
     };
     let keys = (!by.is_empty()).then(|| view! { <ul class="pf-v6-c-list">{by}</ul> });
@@ -152,10 +196,33 @@ fn scan(fact: Option<&ScanFact>) -> AnyView {
     let r = &f.report;
     let state = f.state_at(now());
     let (tone, word) = scan_words(state.name());
-    let reason = if state == ScanState::Stale && f.state != ScanState::Stale { "The report is more than 30 days old; scan again.".to_owned() } else { f.reason.clone() };
+    let reason = if state == ScanState::Stale && f.state != ScanState::Stale {
+        "The report is more than 30 days old; scan again.".to_owned()
+    } else {
+        f.reason.clone()
+    };
     let made = r.created.map(|t| view! { ", "<When at=t /> });
-    let scanner = format!("{}{}", if r.scanner.is_empty() { "Unknown scanner" } else { &r.scanner }, r.version.as_deref().map(|v| format!(" {v}")).unwrap_or_default());
-    let summary = if r.summary.total() == 0 { "No findings in the report.".to_owned() } else { format!("{}; {} of them can be fixed.", severities(r.summary), r.summary.fixable) };
+    let scanner = format!(
+        "{}{}",
+        if r.scanner.is_empty() {
+            "Unknown scanner"
+        } else {
+            &r.scanner
+        },
+        r.version
+            .as_deref()
+            .map(|v| format!(" {v}"))
+            .unwrap_or_default()
+    );
+    let summary = if r.summary.total() == 0 {
+        "No findings in the report.".to_owned()
+    } else {
+        format!(
+            "{}; {} of them can be fixed.",
+            severities(r.summary),
+            r.summary.fixable
+        )
+    };
     let rows: Vec<AnyView> = r
         .findings
         .iter()
@@ -205,13 +272,21 @@ fn pickle(fact: &PickleFact) -> AnyView {
                 .findings
                 .into_iter()
                 .map(|i| {
-                    let how = if i.dangerous { " — can run commands, read files or reach the network" } else { " — not on the list of harmless ones" };
+                    let how = if i.dangerous {
+                        " — can run commands, read files or reach the network"
+                    } else {
+                        " — not on the list of harmless ones"
+                    };
                     view! { <li><code>{i.import}</code>{how}</li> }.into_any()
                 })
                 .collect();
-            let imports = (!imports.is_empty()).then(|| view! { <ul class="pf-v6-c-list">{imports}</ul> });
+            let imports =
+                (!imports.is_empty()).then(|| view! { <ul class="pf-v6-c-list">{imports}</ul> });
             row(vec![
-                ("File", view! { <code class="gh-hash">{f.file}</code> }.into_any()),
+                (
+                    "File",
+                    view! { <code class="gh-hash">{f.file}</code> }.into_any(),
+                ),
                 ("State", view! { <Label tone=tone text=word /> }.into_any()),
                 ("Why", view! { {f.reason}{imports} }.into_any()),
             ])

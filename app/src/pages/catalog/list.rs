@@ -10,10 +10,24 @@ const SORTS: [(&str, &str, CatalogSort); 4] = [
     ("", "Name", CatalogSort::Name),
     ("newest", "Newest first", CatalogSort::Newest),
     ("size", "Largest first", CatalogSort::Size),
-    ("parameters", "Most parameters first", CatalogSort::Parameters),
+    (
+        "parameters",
+        "Most parameters first",
+        CatalogSort::Parameters,
+    ),
 ];
 
-const COLUMNS: [&str; 9] = ["Model", "Task", "Format", "Parameters", "Context", "Licence", "Size", "Checks", "Newest"];
+const COLUMNS: [&str; 9] = [
+    "Model",
+    "Format",
+    "Parameters",
+    "Context",
+    "Licence",
+    "Size",
+    "Signature",
+    "Scan",
+    "Newest",
+];
 
 /// A facet value of the address in words.
 struct Chip {
@@ -28,14 +42,25 @@ pub fn CatalogPage() -> impl IntoView {
     let after = query.get("after").map(str::to_owned);
     let filter = CatalogFilter {
         text: query.get("q").map(str::to_owned),
-        registries: query.all("registry").iter().filter_map(|r| r.parse().ok()).collect(),
+        registries: query
+            .all("registry")
+            .iter()
+            .filter_map(|r| r.parse().ok())
+            .collect(),
         tasks: query.all("task"),
         formats: query.all("format"),
         licences: query.all("licence"),
-        kinds: query.all("kind").iter().filter_map(|k| ArtifactKind::from_name(k)).collect(),
+        kinds: query
+            .all("kind")
+            .iter()
+            .filter_map(|k| ArtifactKind::from_name(k))
+            .collect(),
         signatures: query.all("signature"),
         scans: query.all("scan"),
-        sort: SORTS.iter().find(|(name, ..)| query.get("sort").unwrap_or_default() == *name).map_or(CatalogSort::Name, |s| s.2),
+        sort: SORTS
+            .iter()
+            .find(|(name, ..)| query.get("sort").unwrap_or_default() == *name)
+            .map_or(CatalogSort::Name, |s| s.2),
     };
     load(
         |s, c| async move {
@@ -59,7 +84,10 @@ fn page(found: Page<ModelRow>, facets: Facets, query: Query) -> AnyView {
         .cloned()
         .map(|(k, v)| view! { <Hidden name=k value=v /> }.into_any())
         .collect();
-    let sorts = SORTS.iter().map(|(value, words, _)| ((*value).to_owned(), (*words).to_owned())).collect();
+    let sorts = SORTS
+        .iter()
+        .map(|(value, words, _)| ((*value).to_owned(), (*words).to_owned()))
+        .collect();
     let chosen = (!chips.is_empty()).then(|| {
         let items: Vec<AnyView> = chips
             .iter()
@@ -87,7 +115,7 @@ fn page(found: Page<ModelRow>, facets: Facets, query: Query) -> AnyView {
                 </details>
                 <div class="gh-stack">
                     <form method="get" class="gh-filter" role="search" aria-label="Models">
-                        <TextField name="q" label="Name, repository, task or words of the card" value=query.get("q").unwrap_or_default().to_owned() />
+                        <TextField name="q" label="Name, repository, task or card" value=query.get("q").unwrap_or_default().to_owned() />
                         <SelectField name="sort" label="Order" options=sorts value=query.get("sort").unwrap_or_default().to_owned() />
                         {kept}
                         <Submit text="Search" kind="secondary" />
@@ -107,19 +135,43 @@ type Group = (&'static str, &'static str, Vec<(String, String, i64)>);
 
 fn groups(f: &Facets) -> Vec<Group> {
     let plain = |values: &[(String, i64)]| {
-        values.iter().filter(|(v, _)| !v.is_empty()).map(|(v, n)| (v.clone(), v.clone(), *n)).collect()
+        values
+            .iter()
+            .filter(|(v, _)| !v.is_empty())
+            .map(|(v, n)| (v.clone(), v.clone(), *n))
+            .collect()
     };
     let words = |values: &[(String, i64)], say: fn(&str) -> &'static str| {
-        values.iter().map(|(v, n)| (v.clone(), say(v).to_owned(), *n)).collect()
+        values
+            .iter()
+            .map(|(v, n)| (v.clone(), say(v).to_owned(), *n))
+            .collect()
     };
     vec![
         ("task", "Task", plain(&f.tasks)),
         ("format", "Format", plain(&f.formats)),
-        ("kind", "Artifact", words(&f.kinds, |k| ArtifactKind::from_name(k).map_or("Unknown artifact", ArtifactKind::label))),
+        (
+            "kind",
+            "Artifact",
+            words(&f.kinds, |k| {
+                ArtifactKind::from_name(k).map_or("Unknown artifact", ArtifactKind::label)
+            }),
+        ),
         ("licence", "Licence", plain(&f.licences)),
-        ("signature", "Signature", words(&f.signatures, |s| facts::signature_words(s).1)),
+        (
+            "signature",
+            "Signature",
+            words(&f.signatures, |s| facts::signature_words(s).1),
+        ),
         ("scan", "Scan", words(&f.scans, |s| facts::scan_words(s).1)),
-        ("registry", "Registry", f.registries.iter().map(|(id, name, n)| (id.to_string(), name.clone(), *n)).collect()),
+        (
+            "registry",
+            "Registry",
+            f.registries
+                .iter()
+                .map(|(id, name, n)| (id.to_string(), name.clone(), *n))
+                .collect(),
+        ),
     ]
 }
 
@@ -128,8 +180,15 @@ fn chips(groups: &[Group], query: &Query) -> Vec<Chip> {
         .iter()
         .flat_map(|(facet, heading, values)| {
             query.all(facet).into_iter().map(move |value| {
-                let words = values.iter().find(|(v, ..)| *v == value).map_or(value.clone(), |(_, w, _)| w.clone());
-                Chip { facet, words: format!("{heading}: {words}"), value }
+                let words = values
+                    .iter()
+                    .find(|(v, ..)| *v == value)
+                    .map_or(value.clone(), |(_, w, _)| w.clone());
+                Chip {
+                    facet,
+                    words: format!("{heading}: {words}"),
+                    value,
+                }
             })
         })
         .collect()
@@ -158,37 +217,48 @@ fn line(m: &ModelRow) -> AnyView {
     let v = &m.latest;
     let f = &v.facts;
     let href = format!("/catalog/models/{}", m.id);
-    let quantisation = f.quantisation.clone().filter(|q| q != "none");
     let age = v.created_at.unwrap_or(v.first_seen);
-    let versions = if m.versions == 1 { "1 version".to_owned() } else { format!("{} versions", m.versions) };
+    let versions = if m.versions == 1 {
+        "1 version".to_owned()
+    } else {
+        format!("{} versions", m.versions)
+    };
+    let does = [f.task.as_deref(), f.architecture.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" · ");
+    let packed = [
+        Some(v.kind.label()),
+        f.quantisation.as_deref().filter(|q| *q != "none"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(" · ");
     row(vec![
         (
             "Model",
-            view! { <a href=href>{m.name.clone()}</a><div class="gh-muted gh-small gh-hash">{format!("{} · {}", m.registry_name, m.repository)}</div> }.into_any(),
-        ),
-        ("Task", known(f.task.clone())),
-        (
-            "Format",
-            view! { {known(f.format.as_ref().map(|x| x.label().to_owned()))}<div class="gh-muted gh-small">{v.kind.label()}{quantisation.map(|q| format!(" · {q}"))}</div> }.into_any(),
-        ),
-        (
-            "Parameters",
-            view! { {known(f.parameters.map(facts::parameters))}{f.architecture.clone().map(|a| view! { <div class="gh-muted gh-small gh-hash">{a}</div> })} }.into_any(),
-        ),
-        ("Context", known(f.context_length.map(facts::context))),
-        ("Licence", known(f.licence.clone())),
-        ("Size", known(f.size_bytes.or(f.artifact_bytes).map(facts::size))),
-        (
-            "Checks",
             view! {
-                <ul class="gh-plain-list gh-stack-tight" role="list">
-                    <li><span class="gh-muted gh-small">"Signature "</span>{facts::signature_label(&v.signature)}</li>
-                    <li><span class="gh-muted gh-small">"Scan "</span>{facts::scan_label(v.scan.as_ref())}</li>
-                    {v.pickle.as_ref().map(|p| view! { <li>{facts::pickle_label(p)}</li> })}
-                </ul>
+                <div class="gh-wide">
+                    <a href=href>{m.name.clone()}</a>
+                    <div class="gh-small">{if does.is_empty() { "task unknown".to_owned() } else { does }}</div>
+                    <div class="gh-muted gh-small gh-hash">{format!("{} · {}", m.registry_name, m.repository)}</div>
+                </div>
             }
             .into_any(),
         ),
-        ("Newest", view! { {name_of(v)}<div class="gh-muted gh-small"><When at=age />" · "{versions}</div> }.into_any()),
+        ("Format", view! { {known(f.format.as_ref().map(|x| x.label().to_owned()))}<div class="gh-muted gh-small">{packed}</div> }.into_any()),
+        ("Parameters", nowrap(f.parameters.map(facts::parameters))),
+        ("Context", nowrap(f.context_length.map(facts::context))),
+        ("Licence", known(f.licence.clone())),
+        ("Size", nowrap(f.size_bytes.or(f.artifact_bytes).map(facts::size))),
+        ("Signature", facts::signature_label(&v.signature)),
+        ("Scan", view! { {facts::scan_label(v.scan.as_ref())}{v.pickle.as_ref().map(|p| view! { <div>{facts::pickle_label(p)}</div> })} }.into_any()),
+        ("Newest", view! { <div class="gh-hash">{name_of(v)}</div><div class="gh-muted gh-small"><When at=age />", "<span class="gh-nowrap">{versions}</span></div> }.into_any()),
     ])
+}
+
+fn nowrap(text: Option<String>) -> AnyView {
+    view! { <span class="gh-nowrap">{known(text)}</span> }.into_any()
 }

@@ -28,8 +28,19 @@ fn deploy(version: VersionId, text: &'static str, kind: &'static str) -> AnyView
 
 /// The tags that point at a version now, or its short digest where none does.
 fn name_of(v: &VersionRow) -> String {
-    let tags: Vec<&str> = v.tags.iter().filter(|t| t.moved_at.is_none()).map(|t| t.name.as_str()).collect();
-    if tags.is_empty() { v.digest.short().to_owned() } else { tags.join(", ") }
+    let mut tags: Vec<&str> = v
+        .tags
+        .iter()
+        .filter(|t| t.moved_at.is_none())
+        .map(|t| t.name.as_str())
+        .collect();
+    // What names a version comes before what only follows the newest one.
+    tags.sort_by_key(|t| matches!(*t, "latest" | "stable" | "main"));
+    if tags.is_empty() {
+        v.digest.short().to_owned()
+    } else {
+        tags.join(", ")
+    }
 }
 
 /// A version's tags; one that moved says so, where to or where from, and when.

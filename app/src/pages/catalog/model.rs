@@ -7,11 +7,23 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use services::{catalog::ModelView, ports::VersionRow};
 
-const COLUMNS: [&str; 8] = ["Version", "Digest", "Format", "Quantisation", "Size", "Checks", "Seen", "Deploy"];
+const COLUMNS: [&str; 8] = [
+    "Version",
+    "Digest",
+    "Format",
+    "Quantisation",
+    "Size",
+    "Checks",
+    "Seen",
+    "Deploy",
+];
 
 #[component]
 pub fn ModelPage() -> impl IntoView {
-    let id = use_params_map().get_untracked().get("id").unwrap_or_default();
+    let id = use_params_map()
+        .get_untracked()
+        .get("id")
+        .unwrap_or_default();
     let after = Query::current().get("after").map(str::to_owned);
     load(
         |s, c| async move {
@@ -26,7 +38,12 @@ fn page(v: &ModelView) -> AnyView {
     let m = &v.model;
     let latest = &m.latest;
     let offer = v.may_deploy && latest.kind.holds_model() && latest.gone_at.is_none();
-    let rows: Vec<AnyView> = v.versions.rows.iter().map(|r| line(r, v.may_deploy, r.id == latest.id)).collect();
+    let rows: Vec<AnyView> = v
+        .versions
+        .rows
+        .iter()
+        .map(|r| line(r, v.may_deploy, r.id == latest.id))
+        .collect();
     let shown = rows.len();
     let actions = view! {
         {offer.then(|| deploy(latest.id, "Deploy", "primary"))}
@@ -52,7 +69,11 @@ fn line(v: &VersionRow, may_deploy: bool, newest: bool) -> AnyView {
     let href = format!("/catalog/versions/{}", v.id);
     let name = name_of(v);
     let gone = v.gone_at.map(|t| view! { <div><Label tone=Tone::Bad text="gone" /><span class="gh-muted gh-small">" from the registry "<When at=t /></span></div> });
-    let moved = v.tags.iter().any(|t| t.moved_at.is_some() || t.moved_from.is_some()).then(|| tags(&v.tags));
+    let moved = v
+        .tags
+        .iter()
+        .any(|t| t.moved_at.is_some() || t.moved_from.is_some())
+        .then(|| tags(&v.tags));
     row(vec![
         ("Version", view! { <a href=href>{name}</a>{newest.then(|| view! { " "<Label tone=Tone::Info text="newest" /> })}{moved}{gone} }.into_any()),
         ("Digest", view! { <code title=v.digest.to_string()>{v.digest.short().to_owned()}</code> }.into_any()),
@@ -81,7 +102,9 @@ fn line(v: &VersionRow, may_deploy: bool, newest: bool) -> AnyView {
 /// The card as its author wrote it; it was made safe by the service.
 pub fn card_text(html: Option<&str>) -> AnyView {
     match html {
-        Some(h) if !h.trim().is_empty() => view! { <div class="gh-prose" inner_html=h.to_owned()></div> }.into_any(),
+        Some(h) if !h.trim().is_empty() => {
+            view! { <div class="gh-prose" inner_html=h.to_owned()></div> }.into_any()
+        }
         _ => view! { <p class="gh-muted">"This artifact carries no card."</p> }.into_any(),
     }
 }

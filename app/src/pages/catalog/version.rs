@@ -1,11 +1,7 @@
 //! One version: where it runs, how it can be served, and everything that is known of it.
 
 use super::{deploy, facts, model::card_text, name_of, tags};
-use crate::{
-    components::*,
-    load::load,
-    pages::deployments::age,
-};
+use crate::{components::*, load::load, pages::deployments::age};
 use domain::{
     artifact::{Obstacle, Scheme, Servability, Way},
     ids::VersionId,
@@ -20,7 +16,10 @@ const MAX_FILES: usize = 200;
 
 #[component]
 pub fn VersionPage() -> impl IntoView {
-    let id = use_params_map().get_untracked().get("id").unwrap_or_default();
+    let id = use_params_map()
+        .get_untracked()
+        .get("id")
+        .unwrap_or_default();
     load(
         |s, c| async move {
             let id: VersionId = id.parse()?;
@@ -33,7 +32,10 @@ pub fn VersionPage() -> impl IntoView {
 fn page(v: &VersionView) -> AnyView {
     let (m, version) = (&v.model, &v.version);
     let offer = v.may_deploy && version.kind.holds_model() && version.gone_at.is_none();
-    let crumbs = vec![Crumb::new("Catalogue", "/catalog"), Crumb::new(m.name.clone(), format!("/catalog/models/{}", m.id))];
+    let crumbs = vec![
+        Crumb::new("Catalogue", "/catalog"),
+        Crumb::new(m.name.clone(), format!("/catalog/models/{}", m.id)),
+    ];
     let subtitle = view! { <code class="gh-hash">{format!("{}@{}", m.repository, version.digest)}</code>{format!(" in {}", m.registry_name)} };
     let gone = version.gone_at.map(|t| {
         alert(Tone::Bad, "This version is no longer in the registry", view! { <p>"It was last seen there before "<When at=t exact=true />". What runs may go on, but a pod that starts anew cannot fetch it."</p> })
@@ -42,7 +44,13 @@ fn page(v: &VersionView) -> AnyView {
         let href = format!("/catalog/versions/{}", m.latest.id);
         alert(Tone::Info, "There is a newer version", view! { <p><a href=href>{name_of(&m.latest)}</a>", seen "<When at=m.latest.first_seen /></p> })
     });
-    let notes: Vec<AnyView> = version.facts.notes.iter().cloned().map(|n| view! { <li>{n}</li> }.into_any()).collect();
+    let notes: Vec<AnyView> = version
+        .facts
+        .notes
+        .iter()
+        .cloned()
+        .map(|n| view! { <li>{n}</li> }.into_any())
+        .collect();
     view! {
         <PageHeader title=format!("{} {}", m.name, name_of(version)) crumbs=crumbs subtitle=subtitle.into_any() actions=view! { {offer.then(|| deploy(version.id, "Deploy", "primary"))} }.into_any() />
         <section class="pf-v6-c-page__main-section gh-stack">
@@ -112,8 +120,15 @@ fn serving(clusters: &[(String, Servability)]) -> AnyView {
 }
 
 fn way(w: &Way, best: bool) -> AnyView {
-    let needs: Vec<AnyView> = w.needs.iter().cloned().map(|n| view! { <li>{n}</li> }.into_any()).collect();
-    let formats = (!w.formats.is_empty()).then(|| view! { <p class="gh-muted">{format!("Runtimes for: {}", w.formats.join(", "))}</p> });
+    let needs: Vec<AnyView> = w
+        .needs
+        .iter()
+        .cloned()
+        .map(|n| view! { <li>{n}</li> }.into_any())
+        .collect();
+    let formats = (!w.formats.is_empty()).then(
+        || view! { <p class="gh-muted">{format!("Runtimes for: {}", w.formats.join(", "))}</p> },
+    );
     view! {
         <li>
             <p><code>{scheme(w.scheme)}</code>{best.then(|| view! { " "<Label tone=Tone::Info text="proposed" /> })}</p>
@@ -151,23 +166,44 @@ fn runs(rows: &[Row]) -> AnyView {
             ])
         })
         .collect();
-    table("Where it runs", &["Deployment", "State", "Where", "Replicas", "Runtime", "As of"], rows)
+    table(
+        "Where it runs",
+        &[
+            "Deployment",
+            "State",
+            "Where",
+            "Replicas",
+            "Runtime",
+            "As of",
+        ],
+        rows,
+    )
 }
 
 fn files(v: &VersionView) -> AnyView {
     let listing = &v.version.facts.files;
     if listing.entries.is_empty() {
-        return view! { <p class="gh-muted">"No file of its layers could be listed."</p> }.into_any();
+        return view! { <p class="gh-muted">"No file of its layers could be listed."</p> }
+            .into_any();
     }
     let rows: Vec<AnyView> = listing
         .entries
         .iter()
         .take(MAX_FILES)
-        .map(|f| row(vec![("File", view! { <code class="gh-hash">{f.path.clone()}</code> }.into_any()), ("Size", facts::size(f.size).into_any())]))
+        .map(|f| {
+            row(vec![
+                (
+                    "File",
+                    view! { <code class="gh-hash">{f.path.clone()}</code> }.into_any(),
+                ),
+                ("Size", facts::size(f.size).into_any()),
+            ])
+        })
         .collect();
     let count = listing.entries.len();
     let more = (count > MAX_FILES).then(|| format!(" The first {MAX_FILES} are shown."));
-    let gaps = (!listing.complete).then_some(" Some layers could not be read, so there may be more.");
+    let gaps =
+        (!listing.complete).then_some(" Some layers could not be read, so there may be more.");
     view! {
         <details class="gh-details">
             <summary>{format!("{count} files")}</summary>

@@ -27,15 +27,30 @@ fn line(r: ClusterRow) -> AnyView {
     let known_text = |t: String| known(Some(t));
     let href = format!("/clusters/{}", r.health.name);
     row(vec![
-        ("Cluster", view! { <a href=href>{r.health.name.clone()}</a> }.into_any()),
-        ("Reachable", if r.health.reachable { view! { <Label tone=Tone::Good text="yes" /> }.into_any() } else { view! { <Label tone=Tone::Bad text="away" /><div class="gh-muted">{r.health.problem}</div> }.into_any() }),
+        (
+            "Cluster",
+            view! { <a href=href>{r.health.name.clone()}</a> }.into_any(),
+        ),
+        (
+            "Reachable",
+            if r.health.reachable {
+                view! { <Label tone=Tone::Good text="yes" /> }.into_any()
+            } else {
+                view! { <Label tone=Tone::Bad text="away" /><div class="gh-muted">{r.health.problem}</div> }.into_any()
+            },
+        ),
         ("Kubernetes", known_text(f.kubernetes_version)),
         ("KServe", known(f.kserve_version)),
         ("Mode", known(f.default_mode)),
         ("Deployments", r.health.deployments.to_string().into_any()),
         ("Nodes", r.nodes.to_string().into_any()),
         ("GPUs", gpus_in_short(&r.gpus).into_any()),
-        ("As of", r.health.as_of.map_or_else(|| known(None), |t| view! { <When at=t /> }.into_any())),
+        (
+            "As of",
+            r.health
+                .as_of
+                .map_or_else(|| known(None), |t| view! { <When at=t /> }.into_any()),
+        ),
     ])
 }
 
@@ -43,18 +58,33 @@ fn gpus_in_short(gpus: &[GpuProduct]) -> String {
     if gpus.is_empty() {
         return "none".into();
     }
-    gpus.iter().map(|g| format!("{} of {} {} free", g.free, g.allocatable, g.product)).collect::<Vec<_>>().join(" · ")
+    gpus.iter()
+        .map(|g| format!("{} of {} {} free", g.free, g.allocatable, g.product))
+        .collect::<Vec<_>>()
+        .join(" · ")
 }
 
 #[component]
 pub fn ClusterPage() -> impl IntoView {
-    let name = use_params_map().get_untracked().get("name").unwrap_or_default();
-    load(|s, c| async move { s.clusters.get(&c, &name).await }, |v| page(&v))
+    let name = use_params_map()
+        .get_untracked()
+        .get("name")
+        .unwrap_or_default();
+    load(
+        |s, c| async move { s.clusters.get(&c, &name).await },
+        |v| page(&v),
+    )
 }
 
 fn page(v: &ClusterView) -> AnyView {
     let h = v.row.health.clone();
-    let away = (!h.reachable).then(|| alert(Tone::Bad, format!("Cluster {} is away", h.name), h.problem.clone().unwrap_or_default()));
+    let away = (!h.reachable).then(|| {
+        alert(
+            Tone::Bad,
+            format!("Cluster {} is away", h.name),
+            h.problem.clone().unwrap_or_default(),
+        )
+    });
     let permissions: Vec<AnyView> = v
         .permissions
         .iter()
@@ -65,10 +95,18 @@ fn page(v: &ClusterView) -> AnyView {
                 Some(false) => view! { <Label tone=Tone::Bad text="missing" /> }.into_any(),
                 None => view! { <Label tone=Tone::Quiet text="unknown" /> }.into_any(),
             };
-            row(vec![("What", view! { <code>{p.what}</code> }.into_any()), ("State", label), ("Why it is needed", p.why.into_any())])
+            row(vec![
+                ("What", view! { <code>{p.what}</code> }.into_any()),
+                ("State", label),
+                ("Why it is needed", p.why.into_any()),
+            ])
         })
         .collect();
-    let missing = v.permissions.iter().filter(|p| p.allowed == Some(false)).count();
+    let missing = v
+        .permissions
+        .iter()
+        .filter(|p| p.allowed == Some(false))
+        .count();
     let gpus: Vec<AnyView> = v
         .row
         .gpus
@@ -78,7 +116,10 @@ fn page(v: &ClusterView) -> AnyView {
             row(vec![
                 ("GPU", g.product.into_any()),
                 ("Resource", view! { <code>{g.resource}</code> }.into_any()),
-                ("Memory", known(g.memory_mib.map(|m| format!("{} GiB", m / 1024)))),
+                (
+                    "Memory",
+                    known(g.memory_mib.map(|m| format!("{} GiB", m / 1024))),
+                ),
                 ("Nodes", g.nodes.to_string().into_any()),
                 ("Allocatable", g.allocatable.to_string().into_any()),
                 ("Requested", g.requested.to_string().into_any()),
@@ -92,7 +133,11 @@ fn page(v: &ClusterView) -> AnyView {
         .cloned()
         .map(|n| {
             let href = format!("/deployments?cluster={}&namespace={}", h.name, n.name);
-            row(vec![("Namespace", view! { <a href=href>{n.name}</a> }.into_any()), ("Business unit", known(Some(n.scope.unit))), ("Environment", known(Some(n.scope.environment)))])
+            row(vec![
+                ("Namespace", view! { <a href=href>{n.name}</a> }.into_any()),
+                ("Business unit", known(Some(n.scope.unit))),
+                ("Environment", known(Some(n.scope.environment))),
+            ])
         })
         .collect();
     let runtimes: Vec<AnyView> = v
@@ -100,8 +145,27 @@ fn page(v: &ClusterView) -> AnyView {
         .iter()
         .cloned()
         .map(|r| {
-            let formats: Vec<String> = r.formats.iter().map(|f| match &f.version { Some(v) => format!("{} {v}", f.name), None => f.name.clone() }).collect();
-            row(vec![("Runtime", r.name.into_any()), ("Formats", formats.join(", ").into_any()), ("Protocols", r.protocols.join(", ").into_any()), ("State", if r.disabled { "disabled".into_any() } else { "on".into_any() })])
+            let formats: Vec<String> = r
+                .formats
+                .iter()
+                .map(|f| match &f.version {
+                    Some(v) => format!("{} {v}", f.name),
+                    None => f.name.clone(),
+                })
+                .collect();
+            row(vec![
+                ("Runtime", r.name.into_any()),
+                ("Formats", formats.join(", ").into_any()),
+                ("Protocols", r.protocols.join(", ").into_any()),
+                (
+                    "State",
+                    if r.disabled {
+                        "disabled".into_any()
+                    } else {
+                        "on".into_any()
+                    },
+                ),
+            ])
         })
         .collect();
     let name = h.name.clone();
@@ -123,16 +187,39 @@ fn page(v: &ClusterView) -> AnyView {
 }
 
 fn facts(f: ClusterFacts) -> AnyView {
-    let switch = |v: Option<bool>, yes: &str, no: &str| known(v.map(|v| if v { yes.to_owned() } else { no.to_owned() }));
+    let switch = |v: Option<bool>, yes: &str, no: &str| {
+        known(v.map(|v| if v { yes.to_owned() } else { no.to_owned() }))
+    };
     terms(vec![
         ("Kubernetes", known(Some(f.kubernetes_version))),
         ("KServe", known(f.kserve_version)),
         ("Default mode", known(f.default_mode)),
-        ("Gateway API", switch(f.gateway_api, "on: canary weights take effect", "off: canary weights take no effect")),
-        ("Canaries in Standard mode", if f.canary_field { "the schema has spec.canary".into_any() } else { "the schema lacks spec.canary (KServe before 0.20)".into_any() }),
+        (
+            "Gateway API",
+            switch(
+                f.gateway_api,
+                "on: canary weights take effect",
+                "off: canary weights take no effect",
+            ),
+        ),
+        (
+            "Canaries in Standard mode",
+            if f.canary_field {
+                "the schema has spec.canary".into_any()
+            } else {
+                "the schema lacks spec.canary (KServe before 0.20)".into_any()
+            },
+        ),
         ("Model images (oci://)", switch(f.modelcar, "on", "off")),
         ("Fetching (oci+fetch://)", switch(f.oci_fetch, "on", "off")),
         ("Bare oci:// means", known(f.oci_mode)),
-        ("KEDA", if f.groups.iter().any(|g| g == "keda.sh") { "installed".into_any() } else { "not installed".into_any() }),
+        (
+            "KEDA",
+            if f.groups.iter().any(|g| g == "keda.sh") {
+                "installed".into_any()
+            } else {
+                "not installed".into_any()
+            },
+        ),
     ])
 }

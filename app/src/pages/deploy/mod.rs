@@ -12,8 +12,13 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use services::wizard::{STEPS, WizardView, step_of};
 
-const WORDS: [(&str, &str); 5] =
-    [("use", "Use"), ("source", "Source"), ("target", "Target"), ("resources", "Resources"), ("review", "Review")];
+const WORDS: [(&str, &str); 5] = [
+    ("use", "Use"),
+    ("source", "Source"),
+    ("target", "Target"),
+    ("resources", "Resources"),
+    ("review", "Review"),
+];
 
 #[component]
 pub fn WizardPage() -> impl IntoView {
@@ -98,7 +103,9 @@ fn form(v: &WizardView, step: &'static str, fields: AnyView) -> AnyView {
     let action = format!("/deploy/{}/{step}", v.draft.id);
     let version = v.draft.version.to_string();
     let at = STEPS.iter().position(|s| *s == step).unwrap_or(0);
-    let back = at.checked_sub(1).map(|i| format!("/deploy/{}/{}", v.draft.id, STEPS[i]));
+    let back = at
+        .checked_sub(1)
+        .map(|i| format!("/deploy/{}/{}", v.draft.id, STEPS[i]));
     view! {
         <form method="post" action=action class="pf-v6-c-form gh-wizard">
             <Hidden name="version" value=version />
@@ -116,11 +123,19 @@ fn form(v: &WizardView, step: &'static str, fields: AnyView) -> AnyView {
 
 /// What is wrong with a field, as far as the form itself knows.
 fn problem(v: &WizardView, field: &str) -> Option<String> {
-    v.errors.iter().find(|e| e.field == field).map(|e| e.message.clone())
+    v.errors
+        .iter()
+        .find(|e| e.field == field)
+        .map(|e| e.message.clone())
 }
 
 /// Preflight findings that concern a step's fields.
 fn findings_for(v: &WizardView, paths: &[&str]) -> AnyView {
-    let some: Vec<_> = v.findings.iter().filter(|f| paths.iter().any(|p| f.field.contains(p))).cloned().collect();
+    let some: Vec<_> = v
+        .findings
+        .iter()
+        .filter(|f| paths.iter().any(|p| f.field.contains(p)))
+        .cloned()
+        .collect();
     crate::pages::approvals::findings(&some)
 }

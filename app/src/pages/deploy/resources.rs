@@ -2,7 +2,10 @@
 
 use super::{findings_for, form, problem};
 use crate::{components::*, pages::approvals::quota};
-use domain::{capacity::Fit, sizing::{Estimate, Verdict, gib}};
+use domain::{
+    capacity::Fit,
+    sizing::{Estimate, Verdict, gib},
+};
 use leptos::prelude::*;
 use services::wizard::WizardView;
 
@@ -10,17 +13,32 @@ pub fn page(v: &WizardView) -> AnyView {
     let f = v.form.clone();
     let number = |n: Option<i64>| n.map(|n| n.to_string()).unwrap_or_default();
     let mut products: Vec<(String, String)> = vec![(String::new(), "Any".to_owned())];
-    products.extend(v.gpus.iter().map(|g| (g.product.clone(), format!("{} — {} of {} free", g.product, g.free, g.allocatable))));
+    products.extend(v.gpus.iter().map(|g| {
+        (
+            g.product.clone(),
+            format!("{} — {} of {} free", g.product, g.free, g.allocatable),
+        )
+    }));
     products.dedup_by(|a, b| a.0 == b.0);
     if !f.gpu_product.is_empty() && !products.iter().any(|(p, _)| *p == f.gpu_product) {
-        products.push((f.gpu_product.clone(), format!("{} (no node has it)", f.gpu_product)));
+        products.push((
+            f.gpu_product.clone(),
+            format!("{} (no node has it)", f.gpu_product),
+        ));
     }
-    let mut resources: Vec<(String, String)> = v.gpus.iter().map(|g| (g.resource.clone(), g.resource.clone())).collect();
+    let mut resources: Vec<(String, String)> = v
+        .gpus
+        .iter()
+        .map(|g| (g.resource.clone(), g.resource.clone()))
+        .collect();
     resources.push((f.gpu_resource.clone(), f.gpu_resource.clone()));
     resources.sort();
     resources.dedup();
     resources.retain(|(r, _)| !r.is_empty());
-    let yes_no = vec![("yes".to_owned(), "yes".to_owned()), ("no".to_owned(), "no".to_owned())];
+    let yes_no = vec![
+        ("yes".to_owned(), "yes".to_owned()),
+        ("no".to_owned(), "no".to_owned()),
+    ];
     let fields = view! {
         <div class="gh-columns">
             <div class="gh-stack">
@@ -53,7 +71,12 @@ pub fn page(v: &WizardView) -> AnyView {
 
 /// The range and what it rests on.
 pub fn sizing(e: &Estimate) -> AnyView {
-    let assumptions: Vec<AnyView> = e.assumptions.iter().cloned().map(|a| view! { <li>{a}</li> }.into_any()).collect();
+    let assumptions: Vec<AnyView> = e
+        .assumptions
+        .iter()
+        .cloned()
+        .map(|a| view! { <li>{a}</li> }.into_any())
+        .collect();
     let rows = e
         .fits
         .iter()
@@ -66,8 +89,16 @@ pub fn sizing(e: &Estimate) -> AnyView {
             row(vec![
                 ("GPU", p.product.clone().into_any()),
                 ("Usable", gib(p.budget_bytes as f64).into_any()),
-                ("Verdict", view! { <Label tone=tone text=word /> }.into_any()),
-                ("GPUs needed", p.gpus_needed.map_or_else(|| "more than 16".to_owned(), |n| n.to_string()).into_any()),
+                (
+                    "Verdict",
+                    view! { <Label tone=tone text=word /> }.into_any(),
+                ),
+                (
+                    "GPUs needed",
+                    p.gpus_needed
+                        .map_or_else(|| "more than 16".to_owned(), |n| n.to_string())
+                        .into_any(),
+                ),
             ])
         })
         .collect();
@@ -87,7 +118,11 @@ pub fn fit(f: &Fit) -> AnyView {
         .verdicts
         .iter()
         .map(|n| {
-            let because = if n.because.is_empty() { "free".to_owned() } else { n.because.join("; ") };
+            let because = if n.because.is_empty() {
+                "free".to_owned()
+            } else {
+                n.because.join("; ")
+            };
             row(vec![
                 ("Node", n.node.clone().into_any()),
                 ("Room for", n.fits.to_string().into_any()),

@@ -1,6 +1,10 @@
 //! What would be applied, how it differs from what is live, and what everybody says to it.
 
-use crate::{components::*, load::form_state, pages::approvals::{closure, facts}};
+use crate::{
+    components::*,
+    load::form_state,
+    pages::approvals::{closure, facts},
+};
 use leptos::prelude::*;
 use services::wizard::Review;
 
@@ -8,9 +12,23 @@ pub fn page(r: Review) -> AnyView {
     let v = &r.view;
     let id = v.draft.id;
     let hash = r.prepared.as_ref().and_then(|p| p.hash.clone());
-    let unknown: Vec<AnyView> = v.unknown.iter().cloned().map(|u| view! { <li><code>{u}</code></li> }.into_any()).collect();
-    let stages: Vec<String> = v.stages.iter().filter(|s| s.count > 0).map(|s| format!("{} × {}", s.count, s.role.name())).collect();
-    let waits = if stages.is_empty() { "It is applied at once.".to_owned() } else { format!("It then waits for {}.", stages.join(", then ")) };
+    let unknown: Vec<AnyView> = v
+        .unknown
+        .iter()
+        .cloned()
+        .map(|u| view! { <li><code>{u}</code></li> }.into_any())
+        .collect();
+    let stages: Vec<String> = v
+        .stages
+        .iter()
+        .filter(|s| s.count > 0)
+        .map(|s| format!("{} × {}", s.count, s.role.name()))
+        .collect();
+    let waits = if stages.is_empty() {
+        "It is applied at once.".to_owned()
+    } else {
+        format!("It then waits for {}.", stages.join(", then "))
+    };
     let purpose_missing = v.draft.usage.purpose.trim().is_empty();
     let errors: Vec<AnyView> = v
         .errors
@@ -18,10 +36,13 @@ pub fn page(r: Review) -> AnyView {
         .cloned()
         .map(|e| {
             let step = services::wizard::step_of(&e.field);
-            view! { <li><a href=format!("/deploy/{id}/{step}#{}", e.field)>{e.message}</a></li> }.into_any()
+            view! { <li><a href=format!("/deploy/{id}/{step}#{}", e.field)>{e.message}</a></li> }
+                .into_any()
         })
         .collect();
-    let yaml = form_state().value("yaml").map_or_else(|| r.yaml.clone(), str::to_owned);
+    let yaml = form_state()
+        .value("yaml")
+        .map_or_else(|| r.yaml.clone(), str::to_owned);
     view! {
         {r.problem.clone().map(|p| alert(Tone::Bad, "It cannot be submitted yet", p))}
         {(!errors.is_empty()).then(|| alert(Tone::Bad, "Some fields cannot stay as they are", view! { <ul class="pf-v6-c-list">{errors}</ul> }))}

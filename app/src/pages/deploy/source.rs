@@ -13,26 +13,69 @@ pub fn page(v: &WizardView) -> AnyView {
     let f = v.form.clone();
     let (kind, uri, image, port) = match &f.source {
         Source::Storage { uri } => ("storage", uri.clone(), String::new(), String::new()),
-        Source::Image { image, port } => ("image", String::new(), image.clone(), port.map(|p| p.to_string()).unwrap_or_default()),
+        Source::Image { image, port } => (
+            "image",
+            String::new(),
+            image.clone(),
+            port.map(|p| p.to_string()).unwrap_or_default(),
+        ),
     };
-    let kinds = vec![("storage".to_owned(), "A model’s files, served by a runtime".to_owned()), ("image".to_owned(), "An image that serves by itself".to_owned())];
-    let mut formats: Vec<(String, String)> = std::iter::once((String::new(), "Choose…".to_owned())).chain(v.formats.iter().map(|n| (n.clone(), n.clone()))).collect();
+    let kinds = vec![
+        (
+            "storage".to_owned(),
+            "A model’s files, served by a runtime".to_owned(),
+        ),
+        (
+            "image".to_owned(),
+            "An image that serves by itself".to_owned(),
+        ),
+    ];
+    let mut formats: Vec<(String, String)> = std::iter::once((String::new(), "Choose…".to_owned()))
+        .chain(v.formats.iter().map(|n| (n.clone(), n.clone())))
+        .collect();
     if !f.format.is_empty() && !v.formats.contains(&f.format) {
-        formats.push((f.format.clone(), format!("{} (no runtime here names it)", f.format)));
+        formats.push((
+            f.format.clone(),
+            format!("{} (no runtime here names it)", f.format),
+        ));
     }
     let mut runtimes: Vec<(String, String)> = vec![(String::new(), "KServe chooses".to_owned())];
-    runtimes.extend(v.runtimes.iter().map(|r| (r.name.clone(), runtime_words(r))));
+    runtimes.extend(
+        v.runtimes
+            .iter()
+            .map(|r| (r.name.clone(), runtime_words(r))),
+    );
     if !f.runtime.is_empty() && !v.runtimes.iter().any(|r| r.name == f.runtime) {
-        runtimes.push((f.runtime.clone(), format!("{} (not in this place)", f.runtime)));
+        runtimes.push((
+            f.runtime.clone(),
+            format!("{} (not in this place)", f.runtime),
+        ));
     }
-    let protocols = ["", "v1", "v2", "grpc-v1", "grpc-v2"].map(|p| (p.to_owned(), if p.is_empty() { "the runtime’s own".to_owned() } else { p.to_owned() })).to_vec();
-    let modes = ["Standard", "Knative"].map(|m| (m.to_owned(), m.to_owned())).to_vec();
+    let protocols = ["", "v1", "v2", "grpc-v1", "grpc-v2"]
+        .map(|p| {
+            (
+                p.to_owned(),
+                if p.is_empty() {
+                    "the runtime’s own".to_owned()
+                } else {
+                    p.to_owned()
+                },
+            )
+        })
+        .to_vec();
+    let modes = ["Standard", "Knative"]
+        .map(|m| (m.to_owned(), m.to_owned()))
+        .to_vec();
     let env: Vec<AnyView> = f
         .env
         .iter()
         .map(|e| match &e.source {
-            EnvFrom::Value { value } => (e.name.clone(), value.clone(), String::new(), String::new()),
-            EnvFrom::Secret { secret, key } => (e.name.clone(), String::new(), secret.clone(), key.clone()),
+            EnvFrom::Value { value } => {
+                (e.name.clone(), value.clone(), String::new(), String::new())
+            }
+            EnvFrom::Secret { secret, key } => {
+                (e.name.clone(), String::new(), secret.clone(), key.clone())
+            }
         })
         .chain((0..SPARE).map(|_| Default::default()))
         .enumerate()
@@ -71,8 +114,14 @@ fn runtime_words(r: &RuntimeChoice) -> String {
     }
 }
 
-fn env_row(v: &WizardView, i: usize, (name, value, secret, key): (String, String, String, String)) -> AnyView {
-    let wrong = problem(v, &format!("env[{i}].name")).or(problem(v, &format!("env[{i}].value"))).or(problem(v, &format!("env[{i}]")));
+fn env_row(
+    v: &WizardView,
+    i: usize,
+    (name, value, secret, key): (String, String, String, String),
+) -> AnyView {
+    let wrong = problem(v, &format!("env[{i}].name"))
+        .or(problem(v, &format!("env[{i}].value")))
+        .or(problem(v, &format!("env[{i}]")));
     let cell = |field: &'static str, label: &'static str, value: String| {
         view! {
             <label class="gh-env-cell">
@@ -92,7 +141,9 @@ fn env_row(v: &WizardView, i: usize, (name, value, secret, key): (String, String
 
 /// How the catalogue says that it can be served here, or why not.
 fn serving(v: &WizardView) -> AnyView {
-    let Some(s) = v.serving.clone() else { return ().into_any() };
+    let Some(s) = v.serving.clone() else {
+        return ().into_any();
+    };
     if !s.ways.is_empty() {
         return ().into_any();
     }
@@ -104,5 +155,9 @@ fn serving(v: &WizardView) -> AnyView {
             view! { <li>{o.reason}{out}</li> }.into_any()
         })
         .collect();
-    alert(Tone::Bad, "This version cannot be served here as it is", view! { <ul class="pf-v6-c-list">{items}</ul> })
+    alert(
+        Tone::Bad,
+        "This version cannot be served here as it is",
+        view! { <ul class="pf-v6-c-list">{items}</ul> },
+    )
 }

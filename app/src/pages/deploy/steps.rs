@@ -11,7 +11,9 @@ fn value(a: &Option<Attested>) -> String {
 }
 
 fn options(words: &[&str]) -> Vec<(String, String)> {
-    std::iter::once((String::new(), "not stated".to_owned())).chain(words.iter().map(|w| ((*w).to_owned(), (*w).to_owned()))).collect()
+    std::iter::once((String::new(), "not stated".to_owned()))
+        .chain(words.iter().map(|w| ((*w).to_owned(), (*w).to_owned())))
+        .collect()
 }
 
 pub fn usage(v: &WizardView) -> AnyView {
@@ -34,7 +36,13 @@ pub fn target(v: &WizardView) -> AnyView {
         .iter()
         .map(|t| {
             let away = if t.away { " — away" } else { "" };
-            (format!("{}/{}", t.cluster, t.namespace), format!("{} / {} ({}, {}){away}", t.cluster, t.namespace, t.scope.unit, t.scope.environment))
+            (
+                format!("{}/{}", t.cluster, t.namespace),
+                format!(
+                    "{} / {} ({}, {}){away}",
+                    t.cluster, t.namespace, t.scope.unit, t.scope.environment
+                ),
+            )
         })
         .collect();
     if fixed {
@@ -43,8 +51,17 @@ pub fn target(v: &WizardView) -> AnyView {
     if !choices.iter().any(|(k, _)| *k == chosen) {
         choices.insert(0, (String::new(), "Choose…".into()));
     }
-    let stages: Vec<String> = v.stages.iter().filter(|s| s.count > 0).map(|s| format!("{} × {}", s.count, s.role.name())).collect();
-    let agree = if stages.is_empty() { "Nobody has to approve changes here.".to_owned() } else { format!("Changes here wait for: {}.", stages.join(", then ")) };
+    let stages: Vec<String> = v
+        .stages
+        .iter()
+        .filter(|s| s.count > 0)
+        .map(|s| format!("{} × {}", s.count, s.role.name()))
+        .collect();
+    let agree = if stages.is_empty() {
+        "Nobody has to approve changes here.".to_owned()
+    } else {
+        format!("Changes here wait for: {}.", stages.join(", then "))
+    };
     let fields = view! {
         <SelectField name="target" label="Cluster and namespace" value=chosen options=choices required=true problem=problem(v, "namespace").or(problem(v, "cluster"))
             help="Namespaces in which you may ask for changes." />

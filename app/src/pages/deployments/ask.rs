@@ -22,15 +22,25 @@ pub fn AskPage() -> impl IntoView {
     let shown = key.clone();
     load(
         move |s, c| async move {
-            let scale = |name: &str, live: i64| typed.value(name).and_then(|v| v.trim().parse().ok()).unwrap_or(live);
+            let scale = |name: &str, live: i64| {
+                typed
+                    .value(name)
+                    .and_then(|v| v.trim().parse().ok())
+                    .unwrap_or(live)
+            };
             let ask = match what.as_str() {
                 "scale" => {
                     let view = s.deployments.get(&c, &key).await?;
                     let isvc = domain::isvc::View::new(&view.live.object);
                     let min = isvc.min_replicas().unwrap_or(1);
-                    Ask::Scale { min: scale("min", min), max: scale("max", isvc.max_replicas().unwrap_or(min.max(1))) }
+                    Ask::Scale {
+                        min: scale("min", min),
+                        max: scale("max", isvc.max_replicas().unwrap_or(min.max(1))),
+                    }
                 }
-                "rollback" => Ask::Rollback { revision: revision.parse()? },
+                "rollback" => Ask::Rollback {
+                    revision: revision.parse()?,
+                },
                 "stop" => Ask::Stop,
                 "start" => Ask::Start,
                 "delete" => Ask::Delete,
@@ -51,11 +61,31 @@ pub fn AskPage() -> impl IntoView {
 fn page(key: DeploymentKey, ask: Ask, prepared: Option<Prepared>) -> AnyView {
     let kind = ask.kind();
     let (title, says, button) = match kind {
-        ChangeKind::Scale => ("Scale", "The number of replicas changes; what is served does not.", "Ask for it"),
-        ChangeKind::Rollback => ("Roll back", "The content goes back to the revision you chose. Below is what would change.", "Ask for the rollback"),
-        ChangeKind::Stop => ("Stop", "KServe removes the pods; the approved content stays. This takes effect at once and needs no approval.", "Stop it"),
-        ChangeKind::Start => ("Start", "KServe makes the pods again, with the content shown below.", "Ask to start it"),
-        _ => ("Delete", "The object and everything that KServe made for it goes. Revisions and the audit log stay.", "Ask for the deletion"),
+        ChangeKind::Scale => (
+            "Scale",
+            "The number of replicas changes; what is served does not.",
+            "Ask for it",
+        ),
+        ChangeKind::Rollback => (
+            "Roll back",
+            "The content goes back to the revision you chose. Below is what would change.",
+            "Ask for the rollback",
+        ),
+        ChangeKind::Stop => (
+            "Stop",
+            "KServe removes the pods; the approved content stays. This takes effect at once and needs no approval.",
+            "Stop it",
+        ),
+        ChangeKind::Start => (
+            "Start",
+            "KServe makes the pods again, with the content shown below.",
+            "Ask to start it",
+        ),
+        _ => (
+            "Delete",
+            "The object and everything that KServe made for it goes. Revisions and the audit log stay.",
+            "Ask for the deletion",
+        ),
     };
     let scale = match ask {
         Ask::Scale { min, max } => Some((min, max)),
@@ -72,7 +102,11 @@ fn page(key: DeploymentKey, ask: Ask, prepared: Option<Prepared>) -> AnyView {
     if let Ask::Rollback { revision } = &ask {
         action.push_str(&revision.to_string());
     }
-    let hash = prepared.as_ref().and_then(|p| p.hash.clone()).map(|h| h.to_string()).unwrap_or_default();
+    let hash = prepared
+        .as_ref()
+        .and_then(|p| p.hash.clone())
+        .map(|h| h.to_string())
+        .unwrap_or_default();
     let blocked = prepared.as_ref().is_some_and(|p| !p.submittable());
     let what = prepared.map(|p| difference(&p));
     view! {
@@ -106,9 +140,21 @@ fn difference(p: &Prepared) -> AnyView {
         Some(c) => &c.object,
         None => &p.manifest,
     };
-    let text = |v: &Value| if v.is_null() { String::new() } else { to_yaml(v) };
-    let refusal = p.refusal.clone().map(|r| alert(Tone::Bad, "The cluster does not agree", r));
-    let (changes, lines) = (diff::diff(before, after), diff::lines(&text(before), &text(after)));
+    let text = |v: &Value| {
+        if v.is_null() {
+            String::new()
+        } else {
+            to_yaml(v)
+        }
+    };
+    let refusal = p
+        .refusal
+        .clone()
+        .map(|r| alert(Tone::Bad, "The cluster does not agree", r));
+    let (changes, lines) = (
+        diff::diff(before, after),
+        diff::lines(&text(before), &text(after)),
+    );
     view! {
         {refusal}
         {findings(&p.seen.findings)}

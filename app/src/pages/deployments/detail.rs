@@ -11,14 +11,22 @@ use domain::observed::{Condition, Container, Pod};
 use leptos::prelude::*;
 use services::deployments::{AppliedRevision, DeploymentView};
 
-const TABS: [(&str, &str); 5] =
-    [("", "Overview"), ("revisions", "Revisions"), ("pods", "Pods and events"), ("changes", "Changes"), ("yaml", "YAML")];
+const TABS: [(&str, &str); 5] = [
+    ("", "Overview"),
+    ("revisions", "Revisions"),
+    ("pods", "Pods and events"),
+    ("changes", "Changes"),
+    ("yaml", "YAML"),
+];
 
 #[component]
 pub fn DeploymentPage() -> impl IntoView {
     let key = key_of_address();
     let tab = Query::current().get("tab").unwrap_or_default().to_owned();
-    load(|s, c| async move { s.deployments.get(&c, &key).await }, move |v| page(v, tab))
+    load(
+        |s, c| async move { s.deployments.get(&c, &key).await },
+        move |v| page(v, tab),
+    )
 }
 
 fn page(v: DeploymentView, tab: String) -> AnyView {
@@ -29,7 +37,10 @@ fn page(v: DeploymentView, tab: String) -> AnyView {
         "revisions" => revisions(&v),
         "pods" => pods(&v),
         "changes" => changes(&v),
-        "yaml" => card("The object as the cluster has it", view! { <Code text=v.yaml.clone() label="YAML" /> }),
+        "yaml" => card(
+            "The object as the cluster has it",
+            view! { <Code text=v.yaml.clone() label="YAML" /> },
+        ),
         _ => overview(&v),
     };
     let tabs: Vec<AnyView> = TABS
@@ -61,7 +72,16 @@ fn actions(v: &DeploymentView) -> AnyView {
     let base = key.path();
     let stopped = v.explanation.code == domain::state::Code::Stopped;
     let (may_change, may_stop) = (v.may_change, v.may_stop);
-    let previous = v.revisions.iter().find(|r| !r.current && v.revisions.iter().any(|c| c.current && c.applied_at > r.applied_at)).map(|r| r.revision);
+    let previous = v
+        .revisions
+        .iter()
+        .find(|r| {
+            !r.current
+                && v.revisions
+                    .iter()
+                    .any(|c| c.current && c.applied_at > r.applied_at)
+        })
+        .map(|r| r.revision);
     view! {
         {may_change.then(|| view! {
             <form method="post" action="/deploy"><Hidden name="deployment" value=key.to_string() /><Submit text="Update" kind="secondary" /></form>
@@ -88,8 +108,21 @@ fn standing(v: &DeploymentView) -> AnyView {
         .iter()
         .cloned()
         .map(|d| {
-            let by = if d.by.is_empty() { "by whom is not recorded".to_owned() } else { format!("by {}", d.by.iter().map(|(m, _)| m.as_str()).collect::<Vec<_>>().join(", ")) };
-            let when = d.by.first().and_then(|(_, t)| *t).map(|t| view! { " "<When at=t /> });
+            let by = if d.by.is_empty() {
+                "by whom is not recorded".to_owned()
+            } else {
+                format!(
+                    "by {}",
+                    d.by.iter()
+                        .map(|(m, _)| m.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                )
+            };
+            let when =
+                d.by.first()
+                    .and_then(|(_, t)| *t)
+                    .map(|t| view! { " "<When at=t /> });
             view! { <li><code>{d.change.path}</code>" set "{by}{when}</li> }.into_any()
         })
         .collect();
@@ -115,18 +148,42 @@ fn standing(v: &DeploymentView) -> AnyView {
 fn overview(v: &DeploymentView) -> AnyView {
     let view = domain::isvc::View::new(&v.live.object);
     let r = &v.row;
-    let endpoints: Vec<AnyView> = v.endpoints.iter().cloned().map(|e| view! { <li>{e.what}": "<code class="gh-hash">{e.url}</code></li> }.into_any()).collect();
+    let endpoints: Vec<AnyView> = v
+        .endpoints
+        .iter()
+        .cloned()
+        .map(|e| view! { <li>{e.what}": "<code class="gh-hash">{e.url}</code></li> }.into_any())
+        .collect();
     let usage = v.usage.clone();
     let facts = terms(vec![
-        ("Model", view! { <code class="gh-hash">{r.source.clone()}</code> }.into_any()),
+        (
+            "Model",
+            view! { <code class="gh-hash">{r.source.clone()}</code> }.into_any(),
+        ),
         ("Format", known(Some(r.format.clone()))),
         ("Runtime", known(Some(r.runtime.clone()))),
-        ("Replicas", format!("{} of {} ready", r.replicas_ready, r.replicas_desired).into_any()),
+        (
+            "Replicas",
+            format!("{} of {} ready", r.replicas_ready, r.replicas_desired).into_any(),
+        ),
         ("GPUs", r.gpus.to_string().into_any()),
         ("Purpose", known(usage.as_ref().map(|u| u.purpose.clone()))),
         ("Owner", known(usage.map(|u| u.owner))),
-        ("Created", r.created_at.map_or_else(|| known(None), |t| view! { <When at=t exact=true /> }.into_any())),
-        ("Endpoint", if endpoints.is_empty() { "none yet".into_any() } else { view! { <ul role="list">{endpoints}</ul> }.into_any() }),
+        (
+            "Created",
+            r.created_at.map_or_else(
+                || known(None),
+                |t| view! { <When at=t exact=true /> }.into_any(),
+            ),
+        ),
+        (
+            "Endpoint",
+            if endpoints.is_empty() {
+                "none yet".into_any()
+            } else {
+                view! { <ul role="list">{endpoints}</ul> }.into_any()
+            },
+        ),
     ]);
     let routes: Vec<AnyView> = v
         .live
@@ -212,7 +269,14 @@ fn revisions(v: &DeploymentView) -> AnyView {
             ])
         })
         .collect();
-    card("Applied revisions, newest first", table("Applied revisions", &["Applied", "Change", "By", "Comment", "Hash", "What", ""], rows))
+    card(
+        "Applied revisions, newest first",
+        table(
+            "Applied revisions",
+            &["Applied", "Change", "By", "Comment", "Hash", "What", ""],
+            rows,
+        ),
+    )
 }
 
 fn pods(v: &DeploymentView) -> AnyView {
@@ -223,11 +287,22 @@ fn pods(v: &DeploymentView) -> AnyView {
         .iter()
         .cloned()
         .map(|e| {
-            let tone = if e.kind == "Warning" { Tone::Warn } else { Tone::Quiet };
+            let tone = if e.kind == "Warning" {
+                Tone::Warn
+            } else {
+                Tone::Quiet
+            };
             row(vec![
-                ("Last", e.last.map_or_else(|| known(None), |t| view! { <When at=t /> }.into_any())),
+                (
+                    "Last",
+                    e.last
+                        .map_or_else(|| known(None), |t| view! { <When at=t /> }.into_any()),
+                ),
                 ("Kind", view! { <Label tone=tone text=e.kind /> }.into_any()),
-                ("About", format!("{} {}", e.object_kind, e.object_name).into_any()),
+                (
+                    "About",
+                    format!("{} {}", e.object_kind, e.object_name).into_any(),
+                ),
                 ("Reason", e.reason.into_any()),
                 ("Message", e.message.into_any()),
                 ("Times", e.count.to_string().into_any()),
@@ -242,7 +317,12 @@ fn pods(v: &DeploymentView) -> AnyView {
 }
 
 fn pod(p: &Pod) -> AnyView {
-    let waits: Vec<String> = p.conditions.iter().filter(|c| c.status != "True" && !c.message.is_empty()).map(|c| c.message.clone()).collect();
+    let waits: Vec<String> = p
+        .conditions
+        .iter()
+        .filter(|c| c.status != "True" && !c.message.is_empty())
+        .map(|c| c.message.clone())
+        .collect();
     let containers: Vec<AnyView> = p.containers.iter().map(container).collect();
     row(vec![
         ("Pod", p.name.clone().into_any()),
@@ -269,7 +349,11 @@ fn changes(v: &DeploymentView) -> AnyView {
     let list = if all.is_empty() {
         view! { <p class="gh-muted">"No change was asked for here."</p> }.into_any()
     } else {
-        table("Changes", &["Change", "Where", "Requester", "Purpose", "State", "Asked"], vec![change_rows(all, true).into_any()])
+        table(
+            "Changes",
+            &["Change", "Where", "Requester", "Purpose", "State", "Asked"],
+            vec![change_rows(all, true).into_any()],
+        )
     };
     view! {
         {card("Changes, newest first", list)}

@@ -9,15 +9,38 @@ use services::{
     ports::RowFilter,
 };
 
-const COLUMNS: [&str; 8] = ["Deployment", "State", "Where", "Content", "Replicas", "GPUs", "Model", "As of"];
+const COLUMNS: [&str; 8] = [
+    "Deployment",
+    "State",
+    "Where",
+    "Content",
+    "Replicas",
+    "GPUs",
+    "Model",
+    "As of",
+];
 
 const STATES: [Code; 13] = [
-    Code::Healthy, Code::Rolling, Code::Canary, Code::Starting, Code::Degraded, Code::OutOfQuota, Code::Unschedulable, Code::Crashing,
-    Code::NoRuntime, Code::Failed, Code::Stopped, Code::Deleting, Code::Unknown,
+    Code::Healthy,
+    Code::Rolling,
+    Code::Canary,
+    Code::Starting,
+    Code::Degraded,
+    Code::OutOfQuota,
+    Code::Unschedulable,
+    Code::Crashing,
+    Code::NoRuntime,
+    Code::Failed,
+    Code::Stopped,
+    Code::Deleting,
+    Code::Unknown,
 ];
 
 fn state_name(code: Code) -> String {
-    serde_json::to_value(code).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(code)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 #[component]
@@ -29,7 +52,10 @@ pub fn DeploymentsPage() -> impl IntoView {
         namespaces: query.all("namespace"),
         units: query.all("unit"),
         environments: query.all("environment"),
-        states: STATES.into_iter().filter(|s| query.all("state").contains(&state_name(*s))).collect(),
+        states: STATES
+            .into_iter()
+            .filter(|s| query.all("state").contains(&state_name(*s)))
+            .collect(),
         text: query.get("q").map(str::to_owned),
         unhealthy: query.get("unhealthy").is_some(),
         ..Default::default()
@@ -47,19 +73,29 @@ fn page(list: DeploymentList, query: Query) -> AnyView {
         .filter(|c| !c.reachable)
         .cloned()
         .map(|c| {
-            let since = c.as_of.map(|t| view! { " Its rows are what it last said, "<When at=t />"." });
-            alert(Tone::Warn, format!("Cluster {} is away", c.name), view! { <p>{c.problem}{since}</p> })
+            let since = c
+                .as_of
+                .map(|t| view! { " Its rows are what it last said, "<When at=t />"." });
+            alert(
+                Tone::Warn,
+                format!("Cluster {} is away", c.name),
+                view! { <p>{c.problem}{since}</p> },
+            )
         })
         .collect();
     let option = |v: &str, w: &str| (v.to_owned(), w.to_owned());
-    let clusters = std::iter::once(option("", "All clusters")).chain(list.clusters.iter().map(|c| option(&c.name, &c.name))).collect();
+    let clusters = std::iter::once(option("", "All clusters"))
+        .chain(list.clusters.iter().map(|c| option(&c.name, &c.name)))
+        .collect();
     let states = std::iter::once(option("", "All states"))
         .chain(STATES.into_iter().map(|s| {
             let n = list.counts.get(&s).copied().unwrap_or(0);
             (state_name(s), format!("{} ({n})", state_label(s).1))
         }))
         .collect();
-    let environments = ["", "development", "staging", "production"].map(|e| option(e, if e.is_empty() { "All environments" } else { e })).to_vec();
+    let environments = ["", "development", "staging", "production"]
+        .map(|e| option(e, if e.is_empty() { "All environments" } else { e }))
+        .to_vec();
     let total: usize = list.counts.values().sum();
     let shown = list.page.rows.len();
     let now = list.now;

@@ -22,13 +22,22 @@ pub fn OverviewPage() -> impl IntoView {
 }
 
 fn page(v: &OverviewView) -> AnyView {
-    let first = v.waiting.rows.first().map(|r| format!("/changes/{}", r.change.id));
+    let first = v
+        .waiting
+        .rows
+        .first()
+        .map(|r| format!("/changes/{}", r.change.id));
     let waits = match v.waiting_count {
         0 => "Nothing waits for you".to_owned(),
         1 => "1 change waits for you".to_owned(),
         n => format!("{n} changes wait for you"),
     };
-    let bad: usize = v.counts.iter().filter(|(c, _)| c.unhealthy()).map(|(_, n)| n).sum();
+    let bad: usize = v
+        .counts
+        .iter()
+        .filter(|(c, _)| c.unhealthy())
+        .map(|(_, n)| n)
+        .sum();
     let now = v.now;
     let actions = view! {
         {first.map(|href| view! { <a class="pf-v6-c-button pf-m-primary" id="decide-next" data-key="d" href=href>"Decide next"</a> })}
@@ -55,7 +64,12 @@ fn page(v: &OverviewView) -> AnyView {
 }
 
 /// A card whose title has a link to the whole list beside it.
-fn with_link(title: &'static str, href: &'static str, words: &'static str, content: AnyView) -> AnyView {
+fn with_link(
+    title: &'static str,
+    href: &'static str,
+    words: &'static str,
+    content: AnyView,
+) -> AnyView {
     view! { <Card title=title action=view! { <a href=href>{words}</a> }.into_any()>{content}</Card> }.into_any()
 }
 
@@ -93,17 +107,42 @@ fn queue(v: &OverviewView) -> AnyView {
                 ])
             })
             .collect();
-        table("Changes that wait for you, oldest first", &["Change", "Where", "Requester", "Purpose", "Asked", "Expires"], rows)
+        table(
+            "Changes that wait for you, oldest first",
+            &[
+                "Change",
+                "Where",
+                "Requester",
+                "Purpose",
+                "Asked",
+                "Expires",
+            ],
+            rows,
+        )
     };
-    with_link("Waits for your decision", "/approvals", "All approvals", content)
+    with_link(
+        "Waits for your decision",
+        "/approvals",
+        "All approvals",
+        content,
+    )
 }
 
 /// What is not well, with the cause in the row itself.
 fn unhealthy(v: &OverviewView, bad: usize) -> AnyView {
     if v.unhealthy.is_empty() {
         let total: usize = v.counts.values().sum();
-        let words = if total == 0 { "There is no deployment that you may see yet." } else { "Everything that you may see is as it should be." };
-        return with_link("Not healthy", "/deployments", "All deployments", view! { <p class="gh-muted">{words}</p> }.into_any());
+        let words = if total == 0 {
+            "There is no deployment that you may see yet."
+        } else {
+            "Everything that you may see is as it should be."
+        };
+        return with_link(
+            "Not healthy",
+            "/deployments",
+            "All deployments",
+            view! { <p class="gh-muted">{words}</p> }.into_any(),
+        );
     }
     let shown = v.unhealthy.len();
     let rows = v
@@ -122,7 +161,8 @@ fn unhealthy(v: &OverviewView, bad: usize) -> AnyView {
             ])
         })
         .collect();
-    let more = (bad > shown).then(|| view! { <p><a href="/deployments?unhealthy=1">{format!("All {bad}")}</a></p> });
+    let more = (bad > shown)
+        .then(|| view! { <p><a href="/deployments?unhealthy=1">{format!("All {bad}")}</a></p> });
     with_link(
         "Not healthy",
         "/deployments?unhealthy=1",
@@ -132,8 +172,20 @@ fn unhealthy(v: &OverviewView, bad: usize) -> AnyView {
 }
 
 fn own(v: &OverviewView) -> AnyView {
-    let requests = (!v.mine.is_empty()).then(|| table("Your requests", &["Request", "Where", "State", "Asked"], v.mine.iter().map(request).collect()));
-    let drafts = (!v.drafts.is_empty()).then(|| table("Drafts to resume", &["Draft", "Where", "Saved", "Continue"], v.drafts.iter().map(draft).collect()));
+    let requests = (!v.mine.is_empty()).then(|| {
+        table(
+            "Your requests",
+            &["Request", "Where", "State", "Asked"],
+            v.mine.iter().map(request).collect(),
+        )
+    });
+    let drafts = (!v.drafts.is_empty()).then(|| {
+        table(
+            "Drafts to resume",
+            &["Draft", "Where", "Saved", "Continue"],
+            v.drafts.iter().map(draft).collect(),
+        )
+    });
     let nothing = (requests.is_none() && drafts.is_none()).then(|| {
         view! { <p class="gh-muted">"None is open. Choose a model in the "<a href="/catalog">"catalogue"</a>" to ask for a deployment."</p> }
     });
@@ -148,7 +200,11 @@ fn own(v: &OverviewView) -> AnyView {
 
 fn request(r: &ChangeRow) -> AnyView {
     let href = format!("/changes/{}", r.change.id);
-    let why = r.change.end_reason.clone().map(|w| view! { <div class="gh-cause">{w}</div> });
+    let why = r
+        .change
+        .end_reason
+        .clone()
+        .map(|w| view! { <div class="gh-cause">{w}</div> });
     row(vec![
         ("Request", view! { <a href=href>{title(&r.change)}</a> }.into_any()),
         ("Where", place(&r.change.place).into_any()),
@@ -159,12 +215,29 @@ fn request(r: &ChangeRow) -> AnyView {
 
 fn draft(d: &Draft) -> AnyView {
     let href = format!("/deploy/{}/{}", d.id, d.step);
-    let target: Vec<&str> = [d.cluster.as_deref(), d.namespace.as_deref()].into_iter().flatten().filter(|t| !t.is_empty()).collect();
+    let target: Vec<&str> = [d.cluster.as_deref(), d.namespace.as_deref()]
+        .into_iter()
+        .flatten()
+        .filter(|t| !t.is_empty())
+        .collect();
     row(vec![
-        ("Draft", view! { <a href=href.clone()>{d.title.clone()}</a> }.into_any()),
-        ("Where", if target.is_empty() { view! { <span class="gh-muted">"not chosen"</span> }.into_any() } else { target.join(" / ").into_any() }),
+        (
+            "Draft",
+            view! { <a href=href.clone()>{d.title.clone()}</a> }.into_any(),
+        ),
+        (
+            "Where",
+            if target.is_empty() {
+                view! { <span class="gh-muted">"not chosen"</span> }.into_any()
+            } else {
+                target.join(" / ").into_any()
+            },
+        ),
         ("Saved", view! { <When at=d.updated_at /> }.into_any()),
-        ("Continue", view! { <a href=href>{format!("Continue at {}", step_words(&d.step))}</a> }.into_any()),
+        (
+            "Continue",
+            view! { <a href=href>{format!("Continue at {}", step_words(&d.step))}</a> }.into_any(),
+        ),
     ])
 }
 
@@ -194,12 +267,20 @@ fn states(v: &OverviewView) -> AnyView {
     } else {
         view! { <ul class="gh-counts" role="list">{items}</ul> }.into_any()
     };
-    with_link("Deployments by state", "/deployments", "All deployments", content)
+    with_link(
+        "Deployments by state",
+        "/deployments",
+        "All deployments",
+        content,
+    )
 }
 
 /// A state's name in addresses.
 fn name(code: Code) -> String {
-    serde_json::to_value(code).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(code)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 fn clusters(clusters: &[ClusterHealth]) -> AnyView {
@@ -208,19 +289,31 @@ fn clusters(clusters: &[ClusterHealth]) -> AnyView {
         .cloned()
         .map(|c| {
             let href = format!("/clusters/{}", c.name);
-            let (tone, word) = if c.reachable { (Tone::Good, "reachable") } else { (Tone::Bad, "away") };
+            let (tone, word) = if c.reachable {
+                (Tone::Good, "reachable")
+            } else {
+                (Tone::Bad, "away")
+            };
             row(vec![
                 ("Cluster", view! { <a href=href>{c.name}</a> }.into_any()),
                 ("State", view! { <Label tone=tone text=word /> }.into_any()),
                 ("Deployments", c.deployments.to_string().into_any()),
-                ("Last heard", c.as_of.map_or_else(|| known(None), |t| view! { <When at=t /> }.into_any())),
+                (
+                    "Last heard",
+                    c.as_of
+                        .map_or_else(|| known(None), |t| view! { <When at=t /> }.into_any()),
+                ),
             ])
         })
         .collect::<Vec<_>>();
     let content = if rows.is_empty() {
         view! { <p class="gh-muted">"No cluster is connected. Clusters are named in the configuration file."</p> }.into_any()
     } else {
-        table("Clusters", &["Cluster", "State", "Deployments", "Last heard"], rows)
+        table(
+            "Clusters",
+            &["Cluster", "State", "Deployments", "Last heard"],
+            rows,
+        )
     };
     with_link("Clusters", "/clusters", "All clusters", content)
 }

@@ -12,7 +12,10 @@ use services::{
 
 #[component]
 pub fn RegistryPage() -> impl IntoView {
-    let id = use_params_map().get_untracked().get("id").unwrap_or_default();
+    let id = use_params_map()
+        .get_untracked()
+        .get("id")
+        .unwrap_or_default();
     let removing = Query::current().get("remove").is_some();
     load(
         |s, c| async move {
@@ -42,9 +45,28 @@ fn page(r: &RegistryRow, rights: RegistryRights, removing: bool) -> AnyView {
         })
     });
     let facts = terms(vec![
-        ("Address", view! { <code class="gh-hash">{r.url.clone()}</code> }.into_any()),
-        ("User", r.username.clone().map_or_else(|| view! { <span class="gh-muted">"none, read without signing in"</span> }.into_any(), IntoAny::into_any)),
-        ("Password", if r.secret.is_some() { "stored, encrypted; it is never shown".into_any() } else { view! { <span class="gh-muted">"none"</span> }.into_any() }),
+        (
+            "Address",
+            view! { <code class="gh-hash">{r.url.clone()}</code> }.into_any(),
+        ),
+        (
+            "User",
+            r.username.clone().map_or_else(
+                || {
+                    view! { <span class="gh-muted">"none, read without signing in"</span> }
+                        .into_any()
+                },
+                IntoAny::into_any,
+            ),
+        ),
+        (
+            "Password",
+            if r.secret.is_some() {
+                "stored, encrypted; it is never shown".into_any()
+            } else {
+                view! { <span class="gh-muted">"none"</span> }.into_any()
+            },
+        ),
         ("Every", format!("{} minutes", r.sync_minutes).into_any()),
         ("Source", source(r.source)),
         ("What is taken", rules(r)),
@@ -52,7 +74,11 @@ fn page(r: &RegistryRow, rights: RegistryRights, removing: bool) -> AnyView {
     let edit = if editable {
         card("Change", form::fields(Some(r)))
     } else if r.source == Source::File {
-        alert(Tone::Info, "It is read-only here", view! { <p>"This registry stands in the configuration file. Whoever runs the console changes it there and starts the console again."</p> })
+        alert(
+            Tone::Info,
+            "It is read-only here",
+            view! { <p>"This registry stands in the configuration file. Whoever runs the console changes it there and starts the console again."</p> },
+        )
     } else {
         ().into_any()
     };

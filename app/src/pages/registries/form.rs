@@ -19,7 +19,10 @@ pub fn NewRegistryPage() -> impl IntoView {
             if s.registries.rights(&c).manage {
                 Ok(())
             } else {
-                Err(Error::forbidden("your roles do not allow adding registries").remedy("Ask a platform engineer."))
+                Err(
+                    Error::forbidden("your roles do not allow adding registries")
+                        .remedy("Ask a platform engineer."),
+                )
             }
         },
         |()| {
@@ -48,7 +51,12 @@ impl Line {
             Some(TagFilter::Prefix(t)) => ("prefix", t.clone()),
             Some(TagFilter::Regex(t)) => ("regex", t.clone()),
         };
-        Self { repository: rule.repository.clone(), kind: kind.into(), tag, on: rule.enabled }
+        Self {
+            repository: rule.repository.clone(),
+            kind: kind.into(),
+            tag,
+            on: rule.enabled,
+        }
     }
 }
 
@@ -58,30 +66,62 @@ fn lines(stored: Option<&RegistryRow>) -> Vec<Line> {
     let mut lines: Vec<Line> = if typed.values.contains_key("rule_repository") {
         let cell = |name: &str, i: usize| typed.all(name).get(i).cloned().unwrap_or_default();
         (0..typed.all("rule_repository").len())
-            .map(|i| Line { repository: cell("rule_repository", i), kind: cell("rule_kind", i), tag: cell("rule_tag", i), on: cell("rule_on", i) != "off" })
+            .map(|i| Line {
+                repository: cell("rule_repository", i),
+                kind: cell("rule_kind", i),
+                tag: cell("rule_tag", i),
+                on: cell("rule_on", i) != "off",
+            })
             .collect()
     } else {
         match stored {
             Some(r) => r.rules.iter().map(Line::of).collect(),
-            None => vec![Line { repository: "models/**".into(), kind: "all".into(), on: true, ..Default::default() }],
+            None => vec![Line {
+                repository: "models/**".into(),
+                kind: "all".into(),
+                on: true,
+                ..Default::default()
+            }],
         }
     };
-    while lines.last().is_some_and(|l| l.repository.trim().is_empty() && l.tag.trim().is_empty()) {
+    while lines
+        .last()
+        .is_some_and(|l| l.repository.trim().is_empty() && l.tag.trim().is_empty())
+    {
         lines.pop();
     }
-    lines.extend((0..SPARE).map(|_| Line { kind: "all".into(), on: true, ..Default::default() }));
+    lines.extend((0..SPARE).map(|_| Line {
+        kind: "all".into(),
+        on: true,
+        ..Default::default()
+    }));
     lines
 }
 
 /// The whole form; `stored` is the registry that it changes.
 pub fn fields(stored: Option<&RegistryRow>) -> AnyView {
-    let action = stored.map_or_else(|| "/registries/new".to_owned(), |r| format!("/registries/{}", r.id));
+    let action = stored.map_or_else(
+        || "/registries/new".to_owned(),
+        |r| format!("/registries/{}", r.id),
+    );
     let text = |get: fn(&RegistryRow) -> String| stored.map(get).unwrap_or_default();
     let has_secret = stored.is_some_and(|r| r.secret.is_some());
-    let password_help = if has_secret { "One is stored. Leave this empty to keep it; it is never shown again." } else { "Encrypted when stored, and never shown again." };
+    let password_help = if has_secret {
+        "One is stored. Leave this empty to keep it; it is never shown again."
+    } else {
+        "Encrypted when stored, and never shown again."
+    };
     let minutes = stored.map_or_else(|| "10".to_owned(), |r| r.sync_minutes.to_string());
-    let rules: Vec<AnyView> = lines(stored).into_iter().enumerate().map(|(i, l)| line(i, l)).collect();
-    let cancel = if stored.is_some() { "/registries".to_owned() } else { "/registries".to_owned() };
+    let rules: Vec<AnyView> = lines(stored)
+        .into_iter()
+        .enumerate()
+        .map(|(i, l)| line(i, l))
+        .collect();
+    let cancel = if stored.is_some() {
+        "/registries".to_owned()
+    } else {
+        "/registries".to_owned()
+    };
     view! {
         <form method="post" action=action class="pf-v6-c-form gh-form">
             {stored.map(|r| view! { <Hidden name="version" value=r.version.to_string() /> })}
@@ -108,8 +148,16 @@ pub fn fields(stored: Option<&RegistryRow>) -> AnyView {
 fn password(help: &'static str) -> AnyView {
     let problem = form_state().problem("password").map(str::to_owned);
     let bad = problem.is_some();
-    let class = if bad { "pf-v6-c-form-control pf-m-error" } else { "pf-v6-c-form-control" };
-    let item = if bad { "pf-v6-c-helper-text__item pf-m-error" } else { "pf-v6-c-helper-text__item" };
+    let class = if bad {
+        "pf-v6-c-form-control pf-m-error"
+    } else {
+        "pf-v6-c-form-control"
+    };
+    let item = if bad {
+        "pf-v6-c-helper-text__item pf-m-error"
+    } else {
+        "pf-v6-c-helper-text__item"
+    };
     view! {
         <div class="pf-v6-c-form__group">
             <div class="pf-v6-c-form__group-label"><label class="pf-v6-c-form__label" for="password"><span class="pf-v6-c-form__label-text">"Password"</span></label></div>
@@ -129,19 +177,47 @@ fn line(i: usize, l: Line) -> AnyView {
     let (repository_id, tag_id) = (format!("rules.{i}.repository"), format!("rules.{i}.tag"));
     let problem = |id: &str| state.problem(id).map(str::to_owned);
     let (bad_repository, bad_tag) = (problem(&repository_id), problem(&tag_id));
-    let control = |bad: bool| if bad { "pf-v6-c-form-control pf-m-error" } else { "pf-v6-c-form-control" };
+    let control = |bad: bool| {
+        if bad {
+            "pf-v6-c-form-control pf-m-error"
+        } else {
+            "pf-v6-c-form-control"
+        }
+    };
     let select = |name: &'static str, value: &str, options: &[(&'static str, &'static str)]| {
-        let options: Vec<AnyView> = options.iter().map(|(v, words)| view! { <option value=*v selected=*v == value>{*words}</option> }.into_any()).collect();
+        let options: Vec<AnyView> = options
+            .iter()
+            .map(|(v, words)| {
+                view! { <option value=*v selected=*v == value>{*words}</option> }.into_any()
+            })
+            .collect();
         view! {
             <span class="pf-v6-c-form-control"><select name=name>{options}</select>
             <span class="pf-v6-c-form-control__utilities" aria-hidden="true"><span class="pf-v6-c-form-control__toggle-icon gh-caret"></span></span></span>
         }
     };
-    let kind = select("rule_kind", &l.kind, &[("all", "all"), ("exact", "is"), ("prefix", "begins with"), ("regex", "matches")]);
-    let on = select("rule_on", if l.on { "on" } else { "off" }, &[("on", "on"), ("off", "off")]);
+    let kind = select(
+        "rule_kind",
+        &l.kind,
+        &[
+            ("all", "all"),
+            ("exact", "is"),
+            ("prefix", "begins with"),
+            ("regex", "matches"),
+        ],
+    );
+    let on = select(
+        "rule_on",
+        if l.on { "on" } else { "off" },
+        &[("on", "on"), ("off", "off")],
+    );
     let n = i + 1;
     let label = |words: &'static str| view! { <span class="pf-v6-c-form__label-text">{words}<span class="pf-v6-screen-reader">{format!(" of rule {n}")}</span></span> };
-    let problems: Vec<AnyView> = [bad_repository.clone(), bad_tag.clone()].into_iter().flatten().map(|p| view! { <p class="gh-problem">{p}</p> }.into_any()).collect();
+    let problems: Vec<AnyView> = [bad_repository.clone(), bad_tag.clone()]
+        .into_iter()
+        .flatten()
+        .map(|p| view! { <p class="gh-problem">{p}</p> }.into_any())
+        .collect();
     view! {
         <div class="gh-env-row">
             <label class="gh-env-cell">{label("Repository")}

@@ -26,7 +26,11 @@ fn page(rows: &[RegistryRow], rights: RegistryRights) -> AnyView {
         };
         view! { <Empty title="No registry is connected">{way}</Empty> }.into_any()
     } else {
-        table("Registries", &["Registry", "Source", "What is taken", "Every", "Sync", "Do"], rows.iter().map(|r| line(r, rights)).collect())
+        table(
+            "Registries",
+            &["Registry", "Source", "What is taken", "Every", "Sync", "Do"],
+            rows.iter().map(|r| line(r, rights)).collect(),
+        )
     };
     view! {
         <PageHeader title="Registries" subtitle=view! { "Where the catalogue takes models from." }.into_any() actions=view! { {actions} }.into_any() />

@@ -21,7 +21,8 @@ fn rule(r: &SyncRule) -> AnyView {
         Some(TagFilter::Regex(t)) => format!("tags that match {t}"),
     };
     let off = (!r.enabled).then(|| view! { " "<Label tone=Tone::Quiet text="off" /> });
-    view! { <li><code class="gh-hash">{r.repository.clone()}</code>{format!(", {tag}")}{off}</li> }.into_any()
+    view! { <li><code class="gh-hash">{r.repository.clone()}</code>{format!(", {tag}")}{off}</li> }
+        .into_any()
 }
 
 fn rules(r: &RegistryRow) -> AnyView {
@@ -61,7 +62,9 @@ fn sync_state(r: &RegistryRow) -> AnyView {
         None => view! { <div class="gh-muted gh-small">"Listing repositories, begun "<When at=t /></div> }.into_any(),
     });
     let asked = (s.running_since.is_none()).then_some(s.wanted_since).flatten().map(|t| view! { <div class="gh-muted gh-small">"A sync is asked for since "<When at=t /></div> });
-    let success = s.last_success.map(|t| view! { <div class="gh-muted gh-small">"Last complete sync "<When at=t /></div> });
+    let success = s
+        .last_success
+        .map(|t| view! { <div class="gh-muted gh-small">"Last complete sync "<When at=t /></div> });
     let error = s.last_error.map(|e| {
         let at = s.last_error_at.map(|t| view! { <span class="gh-muted">" "<When at=t /></span> });
         view! { <div class="gh-cause">{sentence(&e)}{at}" What the catalogue knows stays as it is."</div> }

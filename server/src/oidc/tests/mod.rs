@@ -1,0 +1,6 @@
+//! The OpenID Foundation's relying-party cases, by their names, against a provider that can misbehave.
+
+mod backchannel;
+mod code;
+mod op;
+mod refresh;
