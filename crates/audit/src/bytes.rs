@@ -94,7 +94,11 @@ fn purpose(id: RecordId, pseudonym: &str) -> Vec<u8> {
 pub fn encode(seq: i64, record: &NewRecord, with: Option<&Seal<'_>>) -> Result<Vec<u8>> {
     let actor = match (&record.actor, with) {
         (None, _) => None,
-        (Some(_), None) => return Err(Error::internal("an audit record names a person and there is no key to seal it with")),
+        (Some(_), None) => {
+            return Err(Error::internal(
+                "an audit record names a person and there is no key to seal it with",
+            ));
+        }
         (Some(actor), Some(with)) => Some(write_actor(record.id, actor, with)?),
     };
     let mut detail = record.detail.clone();
@@ -119,7 +123,11 @@ pub fn encode(seq: i64, record: &NewRecord, with: Option<&Seal<'_>>) -> Result<V
     };
     let bytes = serde_json_canonicalizer::to_vec(&written).map_err(Error::internal)?;
     if bytes.len() > MAX_RECORD_BYTES {
-        return Err(Error::new(domain::Kind::TooLarge, "this is too large to be recorded in the audit log").remedy("Make the change smaller."));
+        return Err(Error::new(
+            domain::Kind::TooLarge,
+            "this is too large to be recorded in the audit log",
+        )
+        .remedy("Make the change smaller."));
     }
     Ok(bytes)
 }
@@ -136,7 +144,12 @@ fn write_actor(id: RecordId, actor: &Actor, with: &Seal<'_>) -> Result<WrittenAc
         acting_for: actor.acting_for,
     };
     let plain = serde_json::to_vec(&personal).map_err(Error::internal)?;
-    let sealed = seal(with.key.bytes(), &with.nonce, &purpose(id, &pseudonym), &plain)?;
+    let sealed = seal(
+        with.key.bytes(),
+        &with.nonce,
+        &purpose(id, &pseudonym),
+        &plain,
+    )?;
     Ok(WrittenActor {
         acting_for: actor.acting_for.map(|p| with.keyring.pseudonym(p)),
         person: pseudonym,
@@ -170,7 +183,10 @@ fn exact_numbers(value: &mut Value) {
 pub fn decode(bytes: &[u8], key: Option<&PersonKey>) -> Result<Record> {
     let w: Written = serde_json::from_slice(bytes).map_err(Error::internal)?;
     if w.v != VERSION {
-        return Err(Error::internal(format!("audit record {} has the unknown form {}", w.seq, w.v)));
+        return Err(Error::internal(format!(
+            "audit record {} has the unknown form {}",
+            w.seq, w.v
+        )));
     }
     let actor = w.actor.map(|a| {
         let personal = key.and_then(|key| {
@@ -250,7 +266,16 @@ mod tests {
 
     fn encoded(record: &NewRecord) -> (Vec<u8>, PersonKey) {
         let (ring, key) = (Keyring::new(&[1; 32]), PersonKey::new([2; 32]));
-        let bytes = encode(7, record, Some(&Seal { keyring: &ring, key: &key, nonce: [3; NONCE] })).expect("encodes");
+        let bytes = encode(
+            7,
+            record,
+            Some(&Seal {
+                keyring: &ring,
+                key: &key,
+                nonce: [3; NONCE],
+            }),
+        )
+        .expect("encodes");
         (bytes, key)
     }
 
@@ -265,19 +290,34 @@ mod tests {
     #[test]
     fn the_bytes_are_canonical_and_name_nobody() {
         let text = String::from_utf8(encoded(&record()).0).expect("JSON");
-        assert!(text.starts_with(r#"{"action":"item.apply","actor":{"acting_for":""#), "{text}");
-        for secret in ["Ada", "ada\"", "192.0.2.7", "00000000-0000-0000-0000-000000000002"] {
+        assert!(
+            text.starts_with(r#"{"action":"item.apply","actor":{"acting_for":""#),
+            "{text}"
+        );
+        for secret in [
+            "Ada",
+            "ada\"",
+            "192.0.2.7",
+            "00000000-0000-0000-0000-000000000002",
+        ] {
             assert!(!text.contains(secret), "{secret} stands in {text}");
         }
         let again: Value = serde_json::from_str(&text).expect("JSON");
-        assert_eq!(serde_json_canonicalizer::to_string(&again).expect("canonical"), text);
+        assert_eq!(
+            serde_json_canonicalizer::to_string(&again).expect("canonical"),
+            text
+        );
     }
 
     #[test]
     fn without_the_key_the_rest_is_still_readable() {
         let (bytes, _) = encoded(&record());
         for key in [None, Some(PersonKey::new([9; 32]))] {
-            let actor = decode(&bytes, key.as_ref()).expect("decodes").record.actor.expect("somebody");
+            let actor = decode(&bytes, key.as_ref())
+                .expect("decodes")
+                .record
+                .actor
+                .expect("somebody");
             assert!(actor.is_erased());
             assert_eq!(actor.roles, ["ai-engineer"]);
         }
@@ -286,24 +326,47 @@ mod tests {
     #[test]
     fn a_personal_part_does_not_open_in_another_record() {
         let (bytes, key) = encoded(&record());
-        let other = String::from_utf8(bytes).expect("JSON").replace("00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000009");
-        assert!(decode(other.as_bytes(), Some(&key)).expect("decodes").record.actor.expect("somebody").is_erased());
+        let other = String::from_utf8(bytes).expect("JSON").replace(
+            "00000000-0000-0000-0000-000000000001",
+            "00000000-0000-0000-0000-000000000009",
+        );
+        assert!(
+            decode(other.as_bytes(), Some(&key))
+                .expect("decodes")
+                .record
+                .actor
+                .expect("somebody")
+                .is_erased()
+        );
     }
 
     #[test]
     fn a_person_is_never_written_without_a_seal_nor_a_record_without_end() {
         assert!(encode(1, &record(), None).is_err());
-        let mut console = NewRecord { actor: None, ..record() };
+        let mut console = NewRecord {
+            actor: None,
+            ..record()
+        };
         assert!(encode(1, &console, None).is_ok());
         console.reason = Some("x".repeat(MAX_RECORD_BYTES));
-        assert_eq!(encode(1, &console, None).expect_err("too large").kind, domain::Kind::TooLarge);
+        assert_eq!(
+            encode(1, &console, None).expect_err("too large").kind,
+            domain::Kind::TooLarge
+        );
     }
 
     #[test]
     fn large_whole_numbers_survive_as_text() {
-        let console = NewRecord { actor: None, detail: json!({"n": u64::MAX, "m": i64::MIN, "k": 1u64 << 53}), ..record() };
+        let console = NewRecord {
+            actor: None,
+            detail: json!({"n": u64::MAX, "m": i64::MIN, "k": 1u64 << 53}),
+            ..record()
+        };
         let back = decode(&encode(1, &console, None).expect("encodes"), None).expect("decodes");
-        assert_eq!(back.record.detail, json!({"n": u64::MAX.to_string(), "m": i64::MIN.to_string(), "k": 1u64 << 53}));
+        assert_eq!(
+            back.record.detail,
+            json!({"n": u64::MAX.to_string(), "m": i64::MIN.to_string(), "k": 1u64 << 53})
+        );
     }
 
     #[test]

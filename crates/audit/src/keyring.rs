@@ -33,7 +33,8 @@ impl PersonKey {
 }
 
 fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
+    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key)
+        .expect("HMAC takes keys of any length");
     for part in parts {
         mac.update(part);
     }
@@ -42,7 +43,12 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 
 /// Seals with XChaCha20-Poly1305: nonce, then ciphertext and tag. A nonce must never be used twice
 /// with one key; 24 random bytes are never the same twice.
-pub(crate) fn seal(key: &[u8; 32], nonce: &[u8; NONCE], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn seal(
+    key: &[u8; 32],
+    nonce: &[u8; NONCE],
+    aad: &[u8],
+    plain: &[u8],
+) -> Result<Vec<u8>> {
     let sealed = XChaCha20Poly1305::new(key.into())
         .encrypt(&XNonce::from(*nonce), Payload { msg: plain, aad })
         .map_err(|_| Error::internal("an audit record's personal part could not be sealed"))?;
@@ -52,13 +58,18 @@ pub(crate) fn seal(key: &[u8; 32], nonce: &[u8; NONCE], aad: &[u8], plain: &[u8]
 /// Opens what [`seal`] made; `None` when the key, the purpose or a byte is another.
 pub(crate) fn open(key: &[u8; 32], aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     let (nonce, body) = sealed.split_first_chunk::<NONCE>()?;
-    XChaCha20Poly1305::new(key.into()).decrypt(&XNonce::from(*nonce), Payload { msg: body, aad }).ok()
+    XChaCha20Poly1305::new(key.into())
+        .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad })
+        .ok()
 }
 
 impl Keyring {
     /// `secret` is the configuration's key; each key in use is derived from it for one purpose.
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self { wrap: mac(secret, &[b"gatehouse audit wrap v1"]), pseudonym: mac(secret, &[b"gatehouse audit pseudonym v1"]) }
+        Self {
+            wrap: mac(secret, &[b"gatehouse audit wrap v1"]),
+            pseudonym: mac(secret, &[b"gatehouse audit pseudonym v1"]),
+        }
     }
 
     /// Says which key ring this is without telling anything about it: a store keeps it to notice
@@ -84,8 +95,11 @@ impl Keyring {
             .and_then(|k| <[u8; 32]>::try_from(k).ok())
             .map(PersonKey)
             .ok_or_else(|| {
-                Error::new(domain::Kind::Internal, "the personal part of the audit log cannot be opened with the configured key")
-                    .remedy("Set server.secret_key to the key that the log was written with.")
+                Error::new(
+                    domain::Kind::Internal,
+                    "the personal part of the audit log cannot be opened with the configured key",
+                )
+                .remedy("Set server.secret_key to the key that the log was written with.")
             })
     }
 }
@@ -97,7 +111,9 @@ mod tests {
     #[test]
     fn a_wrapped_key_opens_only_with_its_secret_and_for_its_person() {
         let ring = Keyring::new(&[1; 32]);
-        let wrapped = ring.wrap("p", &PersonKey::new([9; 32]), &[7; NONCE]).expect("wraps");
+        let wrapped = ring
+            .wrap("p", &PersonKey::new([9; 32]), &[7; NONCE])
+            .expect("wraps");
         assert_eq!(ring.unwrap("p", &wrapped).expect("opens").bytes(), &[9; 32]);
         assert!(ring.unwrap("q", &wrapped).is_err());
         assert!(ring.unwrap("p", &wrapped[..20]).is_err());

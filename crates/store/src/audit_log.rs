@@ -15,6 +15,7 @@ use domain::{
     page::{self, Page},
 };
 use services::ports::{AuditFilter, AuditStore};
+use std::collections::BTreeMap;
 
 const COLUMNS: &str = "r.bytes AS bytes, r.hash AS hash, r.person AS person, k.wrapped AS wrapped";
 
@@ -33,8 +34,16 @@ impl Db {
             });
         }
         let count = rows(records.len());
-        let head = tx.one("UPDATE audit_head SET seq = seq + $1 WHERE id = 1 RETURNING seq", args![count]).await?;
-        let mut seq = head.ok_or_else(|| Error::internal("the audit log has no head"))?.int("seq")? - count;
+        let head = tx
+            .one(
+                "UPDATE audit_head SET seq = seq + $1 WHERE id = 1 RETURNING seq",
+                args![count],
+            )
+            .await?;
+        let mut seq = head
+            .ok_or_else(|| Error::internal("the audit log has no head"))?
+            .int("seq")?
+            - count;
         for (record, key) in records.iter().zip(&keys) {
             seq += 1;
             self.append_one(tx, seq, record, key.as_ref()).await?;
@@ -42,10 +51,20 @@ impl Db {
         Ok(())
     }
 
-    async fn append_one(&self, tx: &mut Conn, seq: i64, record: &NewRecord, key: Option<&PersonKey>) -> Result<()> {
+    async fn append_one(
+        &self,
+        tx: &mut Conn,
+        seq: i64,
+        record: &NewRecord,
+        key: Option<&PersonKey>,
+    ) -> Result<()> {
         let mut nonce = [0u8; 24];
         self.entropy.fill(&mut nonce);
-        let seal = key.map(|key| Seal { keyring: &self.keyring, key, nonce });
+        let seal = key.map(|key| Seal {
+            keyring: &self.keyring,
+            key,
+            nonce,
+        });
         let bytes = audit::encode(seq, record, seal.as_ref())?;
         tx.exec(
             "INSERT INTO audit_records (seq, id, hash, bytes, at, phase, intent, action, person, object, unit, environment, change_id, outcome, retention)
@@ -75,7 +94,8 @@ impl Db {
                 tx.exec(sql, args![record.id, seq, record.at]).await?;
             }
             (Phase::Outcome, Some(intent)) => {
-                tx.exec("DELETE FROM audit_open WHERE intent = $1", args![intent]).await?;
+                tx.exec("DELETE FROM audit_open WHERE intent = $1", args![intent])
+                    .await?;
             }
             _ => {}
         }
@@ -91,7 +111,9 @@ impl Db {
             let (mut key, mut nonce) = ([0u8; 32], [0u8; 24]);
             self.entropy.fill(&mut key);
             self.entropy.fill(&mut nonce);
-            let wrapped = self.keyring.wrap(&pseudonym, &PersonKey::new(key), &nonce)?;
+            let wrapped = self
+                .keyring
+                .wrap(&pseudonym, &PersonKey::new(key), &nonce)?;
             let sql = "INSERT INTO person_keys (pseudonym, wrapped) VALUES ($1, $2) ON CONFLICT (pseudonym) DO NOTHING";
             tx.exec(sql, args![&pseudonym, wrapped]).await?;
             // Somebody else's key, if they were faster.
@@ -99,34 +121,53 @@ impl Db {
         }
         match row.map(|r| r.opt_bytes("wrapped")).transpose()?.flatten() {
             Some(wrapped) => self.keyring.unwrap(&pseudonym, &wrapped),
-            None => Err(Error::forbidden("this person's data was erased; nothing more can be done in their name")),
+            None => Err(Error::forbidden(
+                "this person's data was erased; nothing more can be done in their name",
+            )),
         }
     }
 
-    /// A record as it stands, checked against its hash.
-    fn record(&self, row: &Row) -> Result<Record> {
-        let bytes = row.bytes("bytes")?;
-        let key = match (row.opt_text("person")?, row.opt_bytes("wrapped")?) {
-            (Some(pseudonym), Some(wrapped)) => Some(self.keyring.unwrap(&pseudonym, &wrapped)?),
-            _ => None,
-        };
-        let record = audit::decode(&bytes, key.as_ref())?;
-        if record.hash != row.id::<Digest>("hash")? {
-            return Err(Error::internal(format!("audit record {} was changed after it was written", record.seq)));
+    /// Records as they stand, each checked against its hash.
+    fn records(&self, found: &[Row]) -> Result<Vec<Record>> {
+        let mut keys: BTreeMap<String, PersonKey> = BTreeMap::new();
+        let mut records = Vec::with_capacity(found.len());
+        for row in found {
+            let bytes = row.bytes("bytes")?;
+            let person = row.opt_text("person")?;
+            if let (Some(pseudonym), Some(wrapped)) = (&person, row.opt_bytes("wrapped")?)
+                && !keys.contains_key(pseudonym)
+            {
+                keys.insert(pseudonym.clone(), self.keyring.unwrap(pseudonym, &wrapped)?);
+            }
+            let record = audit::decode(&bytes, person.and_then(|p| keys.get(&p)))?;
+            if record.hash != row.id::<Digest>("hash")? {
+                return Err(Error::internal(format!(
+                    "audit record {} was changed after it was written",
+                    record.seq
+                )));
+            }
+            records.push(record);
         }
-        Ok(record)
+        Ok(records)
     }
 
     fn audit_query(&self, filter: &AuditFilter) -> Result<Sql> {
         let mut q = Sql::new("SELECT ");
-        q.push(COLUMNS).push(" FROM audit_records r LEFT JOIN person_keys k ON k.pseudonym = r.person WHERE 1 = 1");
+        q.push(COLUMNS).push(
+            " FROM audit_records r LEFT JOIN person_keys k ON k.pseudonym = r.person WHERE 1 = 1",
+        );
         if let Some(person) = filter.person {
-            q.push(" AND r.person = ").arg(self.keyring.pseudonym(person));
+            q.push(" AND r.person = ")
+                .arg(self.keyring.pseudonym(person));
         }
         if let Some(action) = &filter.action {
             match action.strip_suffix('.') {
                 // `/` is the character after `.`: a range that an index serves.
-                Some(prefix) => q.push(" AND r.action >= ").arg(action).push(" AND r.action < ").arg(format!("{prefix}/")),
+                Some(prefix) => q
+                    .push(" AND r.action >= ")
+                    .arg(action)
+                    .push(" AND r.action < ")
+                    .arg(format!("{prefix}/")),
                 None => q.push(" AND r.action = ").arg(action),
             };
         }
@@ -164,7 +205,12 @@ impl AuditStore for Db {
         tx.commit().await
     }
 
-    async fn audit_list(&self, filter: &AuditFilter, after: Option<&str>, limit: usize) -> Result<Page<Record>> {
+    async fn audit_list(
+        &self,
+        filter: &AuditFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Record>> {
         let limit = page_limit(limit);
         let mut q = self.audit_query(filter)?;
         if let Some(after) = after {
@@ -172,18 +218,23 @@ impl AuditStore for Db {
         }
         q.push(" ORDER BY r.seq DESC").limit(limit);
         let found = self.read().await?.all(q.text, q.args).await?;
-        let records = found.iter().map(|row| self.record(row)).collect::<Result<Vec<_>>>()?;
-        Ok(Page::cut(records, limit, |r| r.seq))
+        Ok(Page::cut(self.records(&found)?, limit, |r| r.seq))
     }
 
     async fn audit_get(&self, seq: i64) -> Result<Option<Record>> {
-        let sql = format!("SELECT {COLUMNS} FROM audit_records r LEFT JOIN person_keys k ON k.pseudonym = r.person WHERE r.seq = $1");
-        let row = self.read().await?.one(sql, args![seq]).await?;
-        row.map(|row| self.record(&row)).transpose()
+        let sql = format!(
+            "SELECT {COLUMNS} FROM audit_records r LEFT JOIN person_keys k ON k.pseudonym = r.person WHERE r.seq = $1"
+        );
+        let found = self.read().await?.all(sql, args![seq]).await?;
+        Ok(self.records(&found)?.pop())
     }
 
     async fn audit_bytes(&self, seq: i64) -> Result<Option<Vec<u8>>> {
-        let row = self.read().await?.one("SELECT bytes FROM audit_records WHERE seq = $1", args![seq]).await?;
+        let row = self
+            .read()
+            .await?
+            .one("SELECT bytes FROM audit_records WHERE seq = $1", args![seq])
+            .await?;
         row.map(|row| row.bytes("bytes")).transpose()
     }
 
@@ -192,7 +243,11 @@ impl AuditStore for Db {
             "SELECT {COLUMNS} FROM audit_open o JOIN audit_records r ON r.seq = o.seq LEFT JOIN person_keys k ON k.pseudonym = r.person
              WHERE o.at < $1 ORDER BY o.at, o.seq LIMIT $2"
         );
-        let found = self.read().await?.all(sql, args![before, rows(limit)]).await?;
-        found.iter().map(|row| self.record(row)).collect()
+        let found = self
+            .read()
+            .await?
+            .all(sql, args![before, rows(limit)])
+            .await?;
+        self.records(&found)
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::{arg::Arg, row::Row};
 use domain::{Error, Kind, Result};
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow};
+use sqlx::{
+    AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection,
+    postgres::PgRow, sqlite::SqliteRow,
+};
 use std::borrow::Cow;
 
 /// The pools of an open database. SQLite has one writer, so that two never wait for each other's locks.
@@ -30,7 +33,9 @@ impl Pools {
     pub async fn begin(&self) -> Result<Conn> {
         Ok(match self {
             // IMMEDIATE: what is read in it cannot be overtaken by another process's write.
-            Self::Sqlite { write, .. } => Conn::SqliteTx(write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?),
+            Self::Sqlite { write, .. } => {
+                Conn::SqliteTx(write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?)
+            }
             Self::Postgres(pool) => Conn::PostgresTx(pool.begin().await.map_err(failed)?),
         })
     }
@@ -63,7 +68,11 @@ macro_rules! query {
 
 /// The texts of queries are literals of this crate, or put together by [`crate::sql::Sql`] from such.
 impl Conn {
-    pub async fn all(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Arg>) -> Result<Vec<Row>> {
+    pub async fn all(
+        &mut self,
+        sql: impl Into<Cow<'static, str>>,
+        args: Vec<Arg>,
+    ) -> Result<Vec<Row>> {
         let sqlite = |rows: Vec<SqliteRow>| rows.into_iter().map(Row::Sqlite).collect();
         let postgres = |rows: Vec<PgRow>| rows.into_iter().map(Row::Postgres).collect();
         match self {
@@ -75,12 +84,28 @@ impl Conn {
         .map_err(failed)
     }
 
-    pub async fn one(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Arg>) -> Result<Option<Row>> {
+    pub async fn one(
+        &mut self,
+        sql: impl Into<Cow<'static, str>>,
+        args: Vec<Arg>,
+    ) -> Result<Option<Row>> {
         match self {
-            Self::SqliteRead(c) => query!(sql, args).fetch_optional(&mut **c).await.map(|r| r.map(Row::Sqlite)),
-            Self::SqliteTx(c) => query!(sql, args).fetch_optional(&mut **c).await.map(|r| r.map(Row::Sqlite)),
-            Self::PostgresRead(c) => query!(sql, args).fetch_optional(&mut **c).await.map(|r| r.map(Row::Postgres)),
-            Self::PostgresTx(c) => query!(sql, args).fetch_optional(&mut **c).await.map(|r| r.map(Row::Postgres)),
+            Self::SqliteRead(c) => query!(sql, args)
+                .fetch_optional(&mut **c)
+                .await
+                .map(|r| r.map(Row::Sqlite)),
+            Self::SqliteTx(c) => query!(sql, args)
+                .fetch_optional(&mut **c)
+                .await
+                .map(|r| r.map(Row::Sqlite)),
+            Self::PostgresRead(c) => query!(sql, args)
+                .fetch_optional(&mut **c)
+                .await
+                .map(|r| r.map(Row::Postgres)),
+            Self::PostgresTx(c) => query!(sql, args)
+                .fetch_optional(&mut **c)
+                .await
+                .map(|r| r.map(Row::Postgres)),
         }
         .map_err(failed)
     }
@@ -88,10 +113,22 @@ impl Conn {
     /// Answers how many rows were written.
     pub async fn exec(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Arg>) -> Result<u64> {
         match self {
-            Self::SqliteRead(c) => query!(sql, args).execute(&mut **c).await.map(|d| d.rows_affected()),
-            Self::SqliteTx(c) => query!(sql, args).execute(&mut **c).await.map(|d| d.rows_affected()),
-            Self::PostgresRead(c) => query!(sql, args).execute(&mut **c).await.map(|d| d.rows_affected()),
-            Self::PostgresTx(c) => query!(sql, args).execute(&mut **c).await.map(|d| d.rows_affected()),
+            Self::SqliteRead(c) => query!(sql, args)
+                .execute(&mut **c)
+                .await
+                .map(|d| d.rows_affected()),
+            Self::SqliteTx(c) => query!(sql, args)
+                .execute(&mut **c)
+                .await
+                .map(|d| d.rows_affected()),
+            Self::PostgresRead(c) => query!(sql, args)
+                .execute(&mut **c)
+                .await
+                .map(|d| d.rows_affected()),
+            Self::PostgresTx(c) => query!(sql, args)
+                .execute(&mut **c)
+                .await
+                .map(|d| d.rows_affected()),
         }
         .map_err(failed)
     }
@@ -110,18 +147,27 @@ impl Conn {
         match self {
             Self::SqliteTx(tx) => tx.commit().await.map_err(failed),
             Self::PostgresTx(tx) => tx.commit().await.map_err(failed),
-            Self::SqliteRead(_) | Self::PostgresRead(_) => Err(Error::internal("a connection for reading has nothing to commit")),
+            Self::SqliteRead(_) | Self::PostgresRead(_) => Err(Error::internal(
+                "a connection for reading has nothing to commit",
+            )),
         }
     }
 }
 
 /// What a database's error means to a person.
 pub(crate) fn failed(error: sqlx::Error) -> Error {
-    let busy = || Error::new(Kind::Unavailable, "the database is busy").remedy("Try again in a moment.");
-    let away = || Error::new(Kind::Unavailable, "the database does not answer").remedy("Try again in a moment.");
+    let busy =
+        || Error::new(Kind::Unavailable, "the database is busy").remedy("Try again in a moment.");
+    let away = || {
+        Error::new(Kind::Unavailable, "the database does not answer")
+            .remedy("Try again in a moment.")
+    };
     let kind = match &error {
         sqlx::Error::PoolTimedOut => busy(),
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => away(),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => away(),
         sqlx::Error::Database(e) => match e.code().as_deref() {
             // SQLite: busy, locked. PostgreSQL: serialization failure, deadlock, too many connections.
             Some("5" | "6" | "261" | "262" | "517" | "40001" | "40P01" | "53300") => busy(),

@@ -30,7 +30,12 @@ pub struct Options {
 impl Options {
     /// With 16 connections and 5 seconds.
     pub fn new(keyring: Keyring, entropy: Arc<dyn Entropy>) -> Self {
-        Self { keyring, entropy, max_connections: 16, wait: Duration::from_secs(5) }
+        Self {
+            keyring,
+            entropy,
+            max_connections: 16,
+            wait: Duration::from_secs(5),
+        }
     }
 }
 
@@ -48,17 +53,26 @@ pub async fn connect(url: &str, options: Options) -> Result<Arc<Db>> {
                 .remedy("Write `sqlite:/var/lib/gatehouse/gatehouse.db` or `postgres://user:password@host/database`."));
         }
     };
-    let db = Db { pools, keyring: options.keyring, entropy: options.entropy };
+    let db = Db {
+        pools,
+        keyring: options.keyring,
+        entropy: options.entropy,
+    };
     db.same_key_as_before().await?;
     Ok(Arc::new(db))
 }
 
 async fn sqlite(url: &str, options: &Options) -> Result<Pools> {
     let bad = |e: sqlx::Error| {
-        Error::invalid("database.url is not a valid SQLite address").remedy("Write `sqlite:/path/to/gatehouse.db`.").caused_by(e)
+        Error::invalid("database.url is not a valid SQLite address")
+            .remedy("Write `sqlite:/path/to/gatehouse.db`.")
+            .caused_by(e)
     };
     if url.contains(":memory:") || url.contains("mode=memory") {
-        return Err(Error::invalid("an in-memory database would lose the audit log").remedy("Give database.url the path of a file."));
+        return Err(
+            Error::invalid("an in-memory database would lose the audit log")
+                .remedy("Give database.url the path of a file."),
+        );
     }
     let opts = SqliteConnectOptions::from_str(url)
         .map_err(bad)?
@@ -69,22 +83,42 @@ async fn sqlite(url: &str, options: &Options) -> Result<Pools> {
         .busy_timeout(options.wait)
         .disable_statement_logging();
     let path = opts.get_filename().display().to_string();
-    let pool = |n: u32| SqlitePoolOptions::new().max_connections(n).acquire_timeout(options.wait).test_before_acquire(false);
+    let pool = |n: u32| {
+        SqlitePoolOptions::new()
+            .max_connections(n)
+            .acquire_timeout(options.wait)
+            .test_before_acquire(false)
+    };
     let cannot = |e: sqlx::Error| {
-        Error::new(domain::Kind::Unavailable, format!("the database file {path} cannot be opened"))
-            .remedy("Check that its folder exists and that the console may write to it.")
-            .caused_by(e)
+        Error::new(
+            domain::Kind::Unavailable,
+            format!("the database file {path} cannot be opened"),
+        )
+        .remedy("Check that its folder exists and that the console may write to it.")
+        .caused_by(e)
     };
     // No idle or age limit for the writer: closing the last connection would checkpoint in mid-work.
-    let write: SqlitePool = pool(1).idle_timeout(None).max_lifetime(None).connect_with(opts.clone()).await.map_err(cannot)?;
+    let write: SqlitePool = pool(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(opts.clone())
+        .await
+        .map_err(cannot)?;
     SQLITE.run(&write).await.map_err(not_ours)?;
-    let read = pool(options.max_connections.max(1)).connect_with(opts.read_only(true).create_if_missing(false)).await.map_err(cannot)?;
+    let read = pool(options.max_connections.max(1))
+        .connect_with(opts.read_only(true).create_if_missing(false))
+        .await
+        .map_err(cannot)?;
     Ok(Pools::Sqlite { write, read })
 }
 
 async fn postgres(url: &str, options: &Options) -> Result<Pools> {
     let opts = PgConnectOptions::from_str(url)
-        .map_err(|e| Error::invalid("database.url is not a valid PostgreSQL address").remedy("Write `postgres://user:password@host/database`.").caused_by(e))?
+        .map_err(|e| {
+            Error::invalid("database.url is not a valid PostgreSQL address")
+                .remedy("Write `postgres://user:password@host/database`.")
+                .caused_by(e)
+        })?
         .application_name("gatehouse")
         .disable_statement_logging();
     let pool: PgPool = PgPoolOptions::new()
@@ -93,9 +127,14 @@ async fn postgres(url: &str, options: &Options) -> Result<Pools> {
         .connect_with(opts)
         .await
         .map_err(|e| {
-            Error::new(domain::Kind::Unavailable, "the PostgreSQL server cannot be reached with database.url")
-                .remedy("Check that it runs and that the address, user, password and database are right.")
-                .caused_by(e)
+            Error::new(
+                domain::Kind::Unavailable,
+                "the PostgreSQL server cannot be reached with database.url",
+            )
+            .remedy(
+                "Check that it runs and that the address, user, password and database are right.",
+            )
+            .caused_by(e)
         })?;
     POSTGRES.run(&pool).await.map_err(not_ours)?;
     Ok(Pools::Postgres(pool))
@@ -105,7 +144,9 @@ async fn postgres(url: &str, options: &Options) -> Result<Pools> {
 fn not_ours(error: MigrateError) -> Error {
     let (message, remedy) = match &error {
         MigrateError::VersionMissing(n) => (
-            format!("this database was made by a newer Gatehouse: it has the schema step {n}, which this version does not know"),
+            format!(
+                "this database was made by a newer Gatehouse: it has the schema step {n}, which this version does not know"
+            ),
             "Start the newer version, or restore the backup that was made before the update.",
         ),
         MigrateError::VersionMismatch(n) => (
@@ -132,8 +173,14 @@ impl Db {
     async fn same_key_as_before(&self) -> Result<()> {
         let mut tx = self.begin().await?;
         let ours = self.keyring.fingerprint();
-        tx.exec("INSERT INTO meta (name, value) VALUES ('keyring', $1) ON CONFLICT (name) DO NOTHING", args![&ours]).await?;
-        let row = tx.one("SELECT value FROM meta WHERE name = 'keyring'", args![]).await?;
+        tx.exec(
+            "INSERT INTO meta (name, value) VALUES ('keyring', $1) ON CONFLICT (name) DO NOTHING",
+            args![&ours],
+        )
+        .await?;
+        let row = tx
+            .one("SELECT value FROM meta WHERE name = 'keyring'", args![])
+            .await?;
         if row.map(|r| r.text("value")).transpose()?.as_deref() != Some(&ours) {
             return Err(Error::invalid("server.secret_key is not the key that this database was made with")
                 .remedy("Configure the key that was used before. Without it, who acted can no longer be read in the audit log."));
@@ -148,7 +195,11 @@ mod tests {
 
     #[test]
     fn both_databases_have_the_same_migrations() {
-        let names = |m: &Migrator| m.iter().map(|m| (m.version, m.description.to_string())).collect::<Vec<_>>();
+        let names = |m: &Migrator| {
+            m.iter()
+                .map(|m| (m.version, m.description.to_string()))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(names(&SQLITE), names(&POSTGRES));
         assert!(SQLITE.iter().count() > 0);
     }

@@ -100,26 +100,46 @@ impl DraftStore for Db {
             tx.commit().await?;
             return Ok(version);
         }
-        let there = tx.one("SELECT 1 AS n FROM drafts WHERE id = $1 AND owner = $2", args![d.id, d.owner]).await?;
+        let there = tx
+            .one(
+                "SELECT 1 AS n FROM drafts WHERE id = $1 AND owner = $2",
+                args![d.id, d.owner],
+            )
+            .await?;
         Err(match there {
-            Some(_) => Error::conflict("this draft was saved somewhere else in the meantime, perhaps in another tab")
-                .remedy("Open the draft again to see what was saved there; copy over what is missing."),
+            Some(_) => Error::conflict(
+                "this draft was saved somewhere else in the meantime, perhaps in another tab",
+            )
+            .remedy("Open the draft again to see what was saved there; copy over what is missing."),
             None => Error::not_found("this draft no longer exists"),
         })
     }
 
     async fn draft_get(&self, id: DraftId) -> Result<Option<Draft>> {
-        let row = self.read().await?.one(format!("{DRAFT} WHERE id = $1"), args![id]).await?;
+        let row = self
+            .read()
+            .await?
+            .one(format!("{DRAFT} WHERE id = $1"), args![id])
+            .await?;
         row.map(|r| draft(&r)).transpose()
     }
 
-    async fn draft_list(&self, owner: PersonId, after: Option<&str>, limit: usize) -> Result<Page<Draft>> {
+    async fn draft_list(
+        &self,
+        owner: PersonId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Draft>> {
         let limit = page_limit(limit);
         let mut q = Sql::new(DRAFT);
         q.push(" WHERE owner = ").arg(owner);
         if let Some(after) = after {
             let (at, id) = page::decode::<(Micros, DraftId)>(after)?;
-            q.push(" AND (updated_at, id) < (").arg(at).push(", ").arg(id).push(")");
+            q.push(" AND (updated_at, id) < (")
+                .arg(at)
+                .push(", ")
+                .arg(id)
+                .push(")");
         }
         q.push(" ORDER BY updated_at DESC, id DESC").limit(limit);
         let found = self.read().await?.all(q.text, q.args).await?;
@@ -129,7 +149,8 @@ impl DraftStore for Db {
 
     async fn draft_delete(&self, id: DraftId) -> Result<()> {
         let mut tx = self.begin().await?;
-        tx.exec("DELETE FROM drafts WHERE id = $1", args![id]).await?;
+        tx.exec("DELETE FROM drafts WHERE id = $1", args![id])
+            .await?;
         tx.commit().await
     }
 }

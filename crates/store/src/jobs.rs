@@ -29,24 +29,46 @@ pub(crate) async fn hold_fence(tx: &mut Conn, fence: &Fence) -> Result<()> {
 
 #[async_trait]
 impl JobStore for Db {
-    async fn job_claim(&self, kinds: &[JobKind], worker: &str, now: Micros, lease_until: Micros) -> Result<Option<Job>> {
+    async fn job_claim(
+        &self,
+        kinds: &[JobKind],
+        worker: &str,
+        now: Micros,
+        lease_until: Micros,
+    ) -> Result<Option<Job>> {
         if kinds.is_empty() {
             return Ok(None);
         }
         let mut tx = self.begin().await?;
-        let mut q = Sql::new("UPDATE jobs SET epoch = epoch + 1, attempts = attempts + 1, lease_owner = ");
+        let mut q =
+            Sql::new("UPDATE jobs SET epoch = epoch + 1, attempts = attempts + 1, lease_owner = ");
         q.arg(worker).push(", lease_until = ").arg(lease_until);
-        q.push(" WHERE id = (SELECT id FROM jobs WHERE done_at IS NULL AND run_at <= ").arg(now);
+        q.push(" WHERE id = (SELECT id FROM jobs WHERE done_at IS NULL AND run_at <= ")
+            .arg(now);
         q.push(" AND lease_until <= ").arg(now);
-        q.among("kind", kinds.iter().map(word).collect::<Result<Vec<_>>>()?.into_iter());
-        q.push(" ORDER BY run_at, id LIMIT 1").push(tx.skip_locked()).push(") RETURNING id, kind, key, epoch, attempts");
-        let Some(row) = tx.one(q.text, q.args).await? else { return Ok(None) };
+        q.among(
+            "kind",
+            kinds
+                .iter()
+                .map(word)
+                .collect::<Result<Vec<_>>>()?
+                .into_iter(),
+        );
+        q.push(" ORDER BY run_at, id LIMIT 1")
+            .push(tx.skip_locked())
+            .push(") RETURNING id, kind, key, epoch, attempts");
+        let Some(row) = tx.one(q.text, q.args).await? else {
+            return Ok(None);
+        };
         let id = row.id("id")?;
         let job = Job {
             id,
             kind: row.word("kind")?,
             key: row.text("key")?,
-            fence: Fence { job: id, epoch: row.int("epoch")? },
+            fence: Fence {
+                job: id,
+                epoch: row.int("epoch")?,
+            },
             attempts: row.small("attempts")?,
         };
         tx.commit().await?;
@@ -55,8 +77,11 @@ impl JobStore for Db {
 
     async fn job_extend(&self, fence: &Fence, lease_until: Micros) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let sql = "UPDATE jobs SET lease_until = $3 WHERE id = $1 AND epoch = $2 AND done_at IS NULL";
-        let extended = tx.exec(sql, args![fence.job, fence.epoch, lease_until]).await?;
+        let sql =
+            "UPDATE jobs SET lease_until = $3 WHERE id = $1 AND epoch = $2 AND done_at IS NULL";
+        let extended = tx
+            .exec(sql, args![fence.job, fence.epoch, lease_until])
+            .await?;
         tx.commit().await?;
         Ok(extended > 0)
     }
@@ -66,7 +91,9 @@ impl JobStore for Db {
         let note: String = note.chars().take(2000).collect();
         // The epoch stays: until somebody claims the job, this worker is still the last one.
         let sql = "UPDATE jobs SET run_at = $3, note = $4, lease_owner = NULL, lease_until = 0 WHERE id = $1 AND epoch = $2 AND done_at IS NULL";
-        let put_back = tx.exec(sql, args![fence.job, fence.epoch, run_at, note]).await?;
+        let put_back = tx
+            .exec(sql, args![fence.job, fence.epoch, run_at, note])
+            .await?;
         tx.commit().await?;
         Ok(put_back > 0)
     }

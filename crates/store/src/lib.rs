@@ -43,7 +43,11 @@ impl Db {
     ///
     /// Errors: `Unavailable` when it does not answer.
     pub async fn ping(&self) -> domain::Result<()> {
-        self.read().await?.one("SELECT seq FROM audit_head", vec![]).await.map(drop)
+        self.read()
+            .await?
+            .one("SELECT seq FROM audit_head", vec![])
+            .await
+            .map(drop)
     }
 
     /// Closes every connection, after what runs has ended.

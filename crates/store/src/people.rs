@@ -1,6 +1,12 @@
 //! People, their accounts, and what their groups were when.
 
-use crate::{Db, arg::args, conn::Conn, row::{Row, json, word}, sql::Sql};
+use crate::{
+    Db,
+    arg::args,
+    conn::Conn,
+    row::{Row, json, word},
+    sql::Sql,
+};
 use async_trait::async_trait;
 use domain::{Error, Micros, Result, ids::*, person::*};
 use services::ports::{NewRecord, PeopleStore, SignIn};
@@ -21,14 +27,22 @@ fn account(row: &Row) -> Result<Account> {
 }
 
 fn snapshot(row: &Row) -> Result<GroupSnapshot> {
-    Ok(GroupSnapshot { groups: row.json("groups_json")?, source: row.word("source")?, taken_at: row.at("taken_at")? })
+    Ok(GroupSnapshot {
+        groups: row.json("groups_json")?,
+        source: row.word("source")?,
+        taken_at: row.at("taken_at")?,
+    })
 }
 
-async fn newest_groups(c: &mut Conn, account: AccountId) -> Result<Option<(Micros, GroupSnapshot)>> {
+async fn newest_groups(
+    c: &mut Conn,
+    account: AccountId,
+) -> Result<Option<(Micros, GroupSnapshot)>> {
     let sql = "SELECT first_taken_at, taken_at, source, groups_json FROM group_snapshots WHERE account_id = $1
                ORDER BY taken_at DESC, first_taken_at DESC LIMIT 1";
     let row = c.one(sql, args![account]).await?;
-    row.map(|r| Ok((r.at("first_taken_at")?, snapshot(&r)?))).transpose()
+    row.map(|r| Ok((r.at("first_taken_at")?, snapshot(&r)?)))
+        .transpose()
 }
 
 /// The same groups from the same source only become younger; anything else is a snapshot of its own.
@@ -58,20 +72,24 @@ async fn put_groups(tx: &mut Conn, account: AccountId, new: &GroupSnapshot) -> R
 /// The person whose claim has this value.
 async fn person_by_key(tx: &mut Conn, issuer: &str, key: &str) -> Result<Option<PersonId>> {
     let sql = "SELECT id FROM persons WHERE key_issuer = $1 AND key_value = $2";
-    tx.one(sql, args![issuer, key]).await?.map(|r| r.id("id")).transpose()
+    tx.one(sql, args![issuer, key])
+        .await?
+        .map(|r| r.id("id"))
+        .transpose()
 }
 
 /// Two persons are one: everything of `from` becomes `into`'s, so that four eyes see one person
 /// where there is one. The log keeps what it said.
-async fn merge(tx: &mut Conn, from: PersonId, into: PersonId) -> Result<()> {
-    // A say on the same revision by both was one person's all along: the later one is void.
+async fn merge(tx: &mut Conn, from: PersonId, into: PersonId, at: Micros) -> Result<()> {
+    // A say on the same revision by both was one person's all along: one of them is void.
     tx.exec(
-        "UPDATE decisions SET voided_at = decided_at WHERE person = $1 AND undone_at IS NULL AND voided_at IS NULL
+        "UPDATE decisions SET voided_at = $3 WHERE person = $1 AND undone_at IS NULL AND voided_at IS NULL
          AND revision_id IN (SELECT revision_id FROM decisions WHERE person = $2 AND undone_at IS NULL AND voided_at IS NULL)",
-        args![from, into],
+        args![from, into, at],
     )
     .await?;
-    tx.exec("DELETE FROM presence WHERE person = $1", args![from]).await?;
+    tx.exec("DELETE FROM presence WHERE person = $1", args![from])
+        .await?;
     for sql in [
         "UPDATE accounts SET person_id = $2 WHERE person_id = $1",
         "UPDATE changes SET requester = $2 WHERE requester = $1",
@@ -83,6 +101,17 @@ async fn merge(tx: &mut Conn, from: PersonId, into: PersonId) -> Result<()> {
     ] {
         tx.exec(sql, args![from, into]).await?;
     }
+    // What they decided on their own requests was never somebody else's decision. The versions are
+    // raised so that nobody goes on with what they read before.
+    const OWN: &str = "undone_at IS NULL AND voided_at IS NULL AND person = $1 AND change_id IN (
+        SELECT c.id FROM changes c JOIN revisions v ON v.id = c.current_revision
+        WHERE c.state IN ('waiting', 'held', 'queued') AND (c.requester = $1 OR v.author = $1))";
+    tx.exec(format!("UPDATE changes SET version = version + 1 WHERE id IN (SELECT change_id FROM decisions WHERE {OWN})"), args![into]).await?;
+    tx.exec(
+        format!("UPDATE decisions SET voided_at = $2 WHERE {OWN}"),
+        args![into, at],
+    )
+    .await?;
     Ok(())
 }
 
@@ -90,10 +119,12 @@ async fn merge(tx: &mut Conn, from: PersonId, into: PersonId) -> Result<()> {
 /// another known person makes the two one; it never splits anybody in two, because a person with
 /// two identities could approve their own changes.
 async fn known_person(tx: &mut Conn, account: &Account, s: &SignIn) -> Result<PersonId> {
-    let Some(key) = &s.person_key else { return Ok(account.person) };
+    let Some(key) = &s.person_key else {
+        return Ok(account.person);
+    };
     match person_by_key(tx, &s.issuer, key).await? {
         Some(other) if other != account.person => {
-            merge(tx, account.person, other).await?;
+            merge(tx, account.person, other, s.at).await?;
             Ok(other)
         }
         Some(same) => Ok(same),
@@ -119,14 +150,21 @@ async fn new_person(tx: &mut Conn, s: &SignIn, id: PersonId) -> Result<PersonId>
     )
     .await?;
     match &s.person_key {
-        Some(key) => person_by_key(tx, &s.issuer, key).await?.ok_or_else(|| Error::internal("a person vanished while signing in")),
+        Some(key) => person_by_key(tx, &s.issuer, key)
+            .await?
+            .ok_or_else(|| Error::internal("a person vanished while signing in")),
         None => Ok(id),
     }
 }
 
 #[async_trait]
 impl PeopleStore for Db {
-    async fn sign_in(&self, s: &SignIn, new_person_id: PersonId, new_account: AccountId) -> Result<(Person, Account)> {
+    async fn sign_in(
+        &self,
+        s: &SignIn,
+        new_person_id: PersonId,
+        new_account: AccountId,
+    ) -> Result<(Person, Account)> {
         let mut tx = self.begin().await?;
         let find = format!("{ACCOUNT} WHERE issuer = $1 AND subject = $2");
         let known = tx.one(find.clone(), args![&s.issuer, &s.subject]).await?;
@@ -143,16 +181,35 @@ impl PeopleStore for Db {
         )
         .await?;
         let row = tx.one(find, args![&s.issuer, &s.subject]).await?;
-        let account = account(&row.ok_or_else(|| Error::internal("an account vanished while signing in"))?)?;
-        tx.exec("UPDATE persons SET name = $2 WHERE id = $1", args![account.person, &s.name]).await?;
-        let groups = GroupSnapshot { groups: s.groups.clone(), source: GroupSource::SignIn, taken_at: s.at };
+        let account =
+            account(&row.ok_or_else(|| Error::internal("an account vanished while signing in"))?)?;
+        tx.exec(
+            "UPDATE persons SET name = $2 WHERE id = $1",
+            args![account.person, &s.name],
+        )
+        .await?;
+        let groups = GroupSnapshot {
+            groups: s.groups.clone(),
+            source: GroupSource::SignIn,
+            taken_at: s.at,
+        };
         put_groups(&mut tx, account.id, &groups).await?;
         tx.commit().await?;
-        Ok((Person { id: account.person, name: s.name.clone() }, account))
+        Ok((
+            Person {
+                id: account.person,
+                name: s.name.clone(),
+            },
+            account,
+        ))
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
-        let row = self.read().await?.one(format!("{ACCOUNT} WHERE id = $1"), args![id]).await?;
+        let row = self
+            .read()
+            .await?
+            .one(format!("{ACCOUNT} WHERE id = $1"), args![id])
+            .await?;
         row.map(|r| account(&r)).transpose()
     }
 
@@ -163,8 +220,18 @@ impl PeopleStore for Db {
     }
 
     async fn person(&self, id: PersonId) -> Result<Option<Person>> {
-        let row = self.read().await?.one("SELECT name FROM persons WHERE id = $1", args![id]).await?;
-        row.map(|r| Ok(Person { id, name: r.text("name")? })).transpose()
+        let row = self
+            .read()
+            .await?
+            .one("SELECT name FROM persons WHERE id = $1", args![id])
+            .await?;
+        row.map(|r| {
+            Ok(Person {
+                id,
+                name: r.text("name")?,
+            })
+        })
+        .transpose()
     }
 
     async fn person_names(&self, ids: &[PersonId]) -> Result<BTreeMap<PersonId, String>> {
@@ -182,10 +249,17 @@ impl PeopleStore for Db {
     }
 
     async fn groups(&self, account: AccountId) -> Result<Option<GroupSnapshot>> {
-        Ok(newest_groups(&mut self.read().await?, account).await?.map(|(_, snapshot)| snapshot))
+        Ok(newest_groups(&mut self.read().await?, account)
+            .await?
+            .map(|(_, snapshot)| snapshot))
     }
 
-    async fn record_groups(&self, account: AccountId, snapshot: &GroupSnapshot, audit: &[NewRecord]) -> Result<()> {
+    async fn record_groups(
+        &self,
+        account: AccountId,
+        snapshot: &GroupSnapshot,
+        audit: &[NewRecord],
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         put_groups(&mut tx, account, snapshot).await?;
         self.append(&mut tx, audit).await?;

@@ -60,7 +60,9 @@ impl Row {
         parse(column, &self.text(column)?)
     }
     pub fn opt_id<T: FromStr<Err = Error>>(&self, column: &str) -> Result<Option<T>> {
-        self.opt_text(column)?.map(|text| parse(column, &text)).transpose()
+        self.opt_text(column)?
+            .map(|text| parse(column, &text))
+            .transpose()
     }
 
     /// A value that is stored as JSON text.
@@ -68,7 +70,9 @@ impl Row {
         serde_json::from_str(&self.text(column)?).map_err(|e| strange(column, e))
     }
     pub fn opt_json<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>> {
-        self.opt_text(column)?.map(|text| serde_json::from_str(&text).map_err(|e| strange(column, e))).transpose()
+        self.opt_text(column)?
+            .map(|text| serde_json::from_str(&text).map_err(|e| strange(column, e)))
+            .transpose()
     }
 
     /// An enum that is stored by the name that its JSON has.

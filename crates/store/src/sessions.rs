@@ -1,6 +1,10 @@
 //! Sessions: what ended never comes back, and only one tab refreshes tokens.
 
-use crate::{Db, arg::{Arg, args}, row::Row};
+use crate::{
+    Db,
+    arg::{Arg, args},
+    row::Row,
+};
 use async_trait::async_trait;
 use domain::{Error, Micros, Result, ids::*};
 use services::ports::{NewRecord, SessionRow, SessionStore};
@@ -30,9 +34,16 @@ fn session(row: &Row) -> Result<SessionRow> {
 impl Db {
     /// Ends the sessions that a condition names (`$1` is the time) and forgets their tokens. The
     /// records are written only when a session ended: they say that one did.
-    async fn end(&self, condition: &'static str, args: Vec<Arg>, audit: &[NewRecord]) -> Result<u64> {
+    async fn end(
+        &self,
+        condition: &'static str,
+        args: Vec<Arg>,
+        audit: &[NewRecord],
+    ) -> Result<u64> {
         let mut tx = self.begin().await?;
-        let sql = format!("UPDATE sessions SET ended_at = $1, tokens = NULL, tokens_expire_at = NULL WHERE ended_at IS NULL AND {condition}");
+        let sql = format!(
+            "UPDATE sessions SET ended_at = $1, tokens = NULL, tokens_expire_at = NULL WHERE ended_at IS NULL AND {condition}"
+        );
         let ended = tx.exec(sql, args).await?;
         if ended > 0 {
             self.append(&mut tx, audit).await?;
@@ -76,7 +87,9 @@ impl SessionStore for Db {
     }
 
     async fn session_load(&self, id_hash: &str, now: Micros) -> Result<Option<SessionRow>> {
-        let sql = format!("{SESSION} WHERE id_hash = $1 AND ended_at IS NULL AND idle_until > $2 AND absolute_until > $2");
+        let sql = format!(
+            "{SESSION} WHERE id_hash = $1 AND ended_at IS NULL AND idle_until > $2 AND absolute_until > $2"
+        );
         let row = self.read().await?.one(sql, args![id_hash, now]).await?;
         row.map(|r| session(&r)).transpose()
     }
@@ -101,15 +114,38 @@ impl SessionStore for Db {
         Ok(self.end("id_hash = $2", args![now, id_hash], audit).await? > 0)
     }
 
-    async fn session_end_by_sid(&self, issuer: &str, sid: &str, now: Micros, audit: &[NewRecord]) -> Result<u64> {
-        self.end("issuer = $2 AND sid = $3", args![now, issuer, sid], audit).await
+    async fn session_end_by_sid(
+        &self,
+        issuer: &str,
+        sid: &str,
+        now: Micros,
+        audit: &[NewRecord],
+    ) -> Result<u64> {
+        self.end("issuer = $2 AND sid = $3", args![now, issuer, sid], audit)
+            .await
     }
 
-    async fn session_end_by_subject(&self, issuer: &str, subject: &str, now: Micros, audit: &[NewRecord]) -> Result<u64> {
-        self.end("issuer = $2 AND subject = $3", args![now, issuer, subject], audit).await
+    async fn session_end_by_subject(
+        &self,
+        issuer: &str,
+        subject: &str,
+        now: Micros,
+        audit: &[NewRecord],
+    ) -> Result<u64> {
+        self.end(
+            "issuer = $2 AND subject = $3",
+            args![now, issuer, subject],
+            audit,
+        )
+        .await
     }
 
-    async fn session_refresh_lease(&self, id_hash: &str, now: Micros, until: Micros) -> Result<bool> {
+    async fn session_refresh_lease(
+        &self,
+        id_hash: &str,
+        now: Micros,
+        until: Micros,
+    ) -> Result<bool> {
         let mut tx = self.begin().await?;
         let sql = "UPDATE sessions SET refresh_until = $3
                    WHERE id_hash = $1 AND ended_at IS NULL AND (refresh_until IS NULL OR refresh_until <= $2)";
@@ -118,14 +154,23 @@ impl SessionStore for Db {
         Ok(taken > 0)
     }
 
-    async fn session_put_tokens(&self, id_hash: &str, tokens: &[u8], expire_at: Option<Micros>) -> Result<()> {
+    async fn session_put_tokens(
+        &self,
+        id_hash: &str,
+        tokens: &[u8],
+        expire_at: Option<Micros>,
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         let sql = "UPDATE sessions SET tokens = $2, tokens_expire_at = $3, refresh_until = NULL WHERE id_hash = $1 AND ended_at IS NULL";
         tx.exec(sql, args![id_hash, tokens, expire_at]).await?;
         tx.commit().await
     }
 
-    async fn session_latest_of(&self, account: AccountId, now: Micros) -> Result<Option<SessionRow>> {
+    async fn session_latest_of(
+        &self,
+        account: AccountId,
+        now: Micros,
+    ) -> Result<Option<SessionRow>> {
         let sql = format!(
             "{SESSION} WHERE account_id = $1 AND tokens IS NOT NULL AND ended_at IS NULL AND idle_until > $2 AND absolute_until > $2
              ORDER BY seen_at DESC, id_hash LIMIT 1"
@@ -136,9 +181,14 @@ impl SessionStore for Db {
 
     async fn session_sweep(&self, before: Micros) -> Result<u64> {
         let mut tx = self.begin().await?;
-        let sql = "DELETE FROM sessions WHERE ended_at < $1 OR idle_until < $1 OR absolute_until < $1";
+        let sql =
+            "DELETE FROM sessions WHERE ended_at < $1 OR idle_until < $1 OR absolute_until < $1";
         let swept = tx.exec(sql, args![before]).await?;
-        tx.exec("DELETE FROM logout_tokens WHERE expires_at < $1", args![before]).await?;
+        tx.exec(
+            "DELETE FROM logout_tokens WHERE expires_at < $1",
+            args![before],
+        )
+        .await?;
         tx.commit().await?;
         Ok(swept)
     }

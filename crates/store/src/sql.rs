@@ -10,7 +10,10 @@ pub(crate) struct Sql {
 
 impl Sql {
     pub fn new(text: &str) -> Self {
-        Self { text: text.into(), args: Vec::new() }
+        Self {
+            text: text.into(),
+            args: Vec::new(),
+        }
     }
 
     pub fn push(&mut self, text: &str) -> &mut Self {
@@ -43,7 +46,11 @@ impl Sql {
     }
 
     /// ` AND column IN (…)`, unless the list is empty (then everything is meant).
-    pub fn among<A: Into<Arg>>(&mut self, column: &str, values: impl ExactSizeIterator<Item = A>) -> &mut Self {
+    pub fn among<A: Into<Arg>>(
+        &mut self,
+        column: &str,
+        values: impl ExactSizeIterator<Item = A>,
+    ) -> &mut Self {
         if values.len() > 0 {
             self.push(" AND ").push(column).push(" IN ").list(values);
         }
@@ -55,7 +62,11 @@ impl Sql {
     pub fn words(&mut self, column: &str, text: &str) -> &mut Self {
         for word in text.split_whitespace().take(8) {
             let word: String = word.chars().take(100).collect();
-            self.push(" AND ").push(column).push(" LIKE ").arg(format!("%{}%", like(&word.to_lowercase()))).push(r" ESCAPE '\'");
+            self.push(" AND ")
+                .push(column)
+                .push(" LIKE ")
+                .arg(format!("%{}%", like(&word.to_lowercase())))
+                .push(r" ESCAPE '\'");
         }
         self
     }
@@ -68,7 +79,11 @@ impl Sql {
         self.push("(1 = 0");
         for pattern in patterns.iter().filter(|p| !p.is_empty()) {
             self.push(" OR ").push(column).push(" = ").arg(pattern);
-            self.push(" OR ").push(column).push(" LIKE ").arg(format!("{}/%", like(pattern))).push(r" ESCAPE '\'");
+            self.push(" OR ")
+                .push(column)
+                .push(" LIKE ")
+                .arg(format!("{}/%", like(pattern)))
+                .push(r" ESCAPE '\'");
         }
         self.push(")")
     }
@@ -100,7 +115,9 @@ pub(crate) fn rows(limit: usize) -> i64 {
 
 /// Takes their meaning from the characters that have one in `LIKE … ESCAPE '\'`.
 pub(crate) fn like(text: &str) -> String {
-    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
+    text.replace('\\', r"\\")
+        .replace('%', r"\%")
+        .replace('_', r"\_")
 }
 
 #[cfg(test)]
@@ -110,12 +127,17 @@ mod tests {
     #[test]
     fn values_are_bound_and_lists_are_never_malformed() {
         let mut q = Sql::new("SELECT 1 FROM t WHERE 1 = 1");
-        q.among("a", ["x", "y"].into_iter()).among("b", std::iter::empty::<&str>()).words("s", "A_b c%").limit(10);
+        q.among("a", ["x", "y"].into_iter())
+            .among("b", std::iter::empty::<&str>())
+            .words("s", "A_b c%")
+            .limit(10);
         assert_eq!(
             q.text,
             r"SELECT 1 FROM t WHERE 1 = 1 AND a IN ($1, $2) AND s LIKE $3 ESCAPE '\' AND s LIKE $4 ESCAPE '\' LIMIT $5"
         );
-        let Arg::Text(Some(pattern)) = &q.args[2] else { panic!("text") };
+        let Arg::Text(Some(pattern)) = &q.args[2] else {
+            panic!("text")
+        };
         assert_eq!(pattern, r"%a\_b%");
     }
 
@@ -126,9 +148,29 @@ mod tests {
             f(&mut q);
             q.text
         };
-        assert_eq!(text(&|q| drop(q.unit_in("u", &[]))), "(1 = 0)");
-        assert_eq!(text(&|q| drop(q.unit_in("u", &["a".into(), "*".into()]))), "(1 = 1)");
-        assert_eq!(text(&|q| drop(q.unit_in("u", &["a".into()]))), r"(1 = 0 OR u = $1 OR u LIKE $2 ESCAPE '\')");
-        assert_eq!(text(&|q| drop(q.word_in("e", &[]))), "e IN (NULL)");
+        assert_eq!(
+            text(&|q| {
+                q.unit_in("u", &[]);
+            }),
+            "(1 = 0)"
+        );
+        assert_eq!(
+            text(&|q| {
+                q.unit_in("u", &["a".into(), "*".into()]);
+            }),
+            "(1 = 1)"
+        );
+        assert_eq!(
+            text(&|q| {
+                q.unit_in("u", &["a".into()]);
+            }),
+            r"(1 = 0 OR u = $1 OR u LIKE $2 ESCAPE '\')"
+        );
+        assert_eq!(
+            text(&|q| {
+                q.word_in("e", &[]);
+            }),
+            "e IN (NULL)"
+        );
     }
 }

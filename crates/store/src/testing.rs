@@ -48,25 +48,46 @@ impl TestDatabase {
             Kind::Sqlite => {
                 let folder = tempfile::tempdir().expect("a temporary folder");
                 let url = format!("sqlite:{}", folder.path().join("gatehouse.db").display());
-                Self { kind, url, folder: Some(folder), schema: None }
+                Self {
+                    kind,
+                    url,
+                    folder: Some(folder),
+                    schema: None,
+                }
             }
             Kind::Postgres => {
                 let admin = std::env::var(POSTGRES).unwrap_or_else(|_| {
                     panic!("set {POSTGRES}=postgres://… to the server for tests, or {DATABASES}=sqlite to leave PostgreSQL out")
                 });
                 static NEXT: AtomicU32 = AtomicU32::new(0);
-                let schema = format!("gatehouse_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-                run(&admin, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).await.expect(POSTGRES);
+                let schema = format!(
+                    "gatehouse_test_{}_{}",
+                    std::process::id(),
+                    NEXT.fetch_add(1, Ordering::Relaxed)
+                );
+                run(
+                    &admin,
+                    &format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"),
+                )
+                .await
+                .expect(POSTGRES);
                 let mark = if admin.contains('?') { '&' } else { '?' };
                 let url = format!("{admin}{mark}options[search_path]={schema}");
-                Self { kind, url, folder: None, schema: Some((admin, schema)) }
+                Self {
+                    kind,
+                    url,
+                    folder: None,
+                    schema: Some((admin, schema)),
+                }
             }
         }
     }
 
     /// Opens it, with [`SECRET`] and predictable randomness.
     pub async fn open(&self) -> Arc<Db> {
-        connect(&self.url, options()).await.unwrap_or_else(|e| panic!("{}", e.for_log()))
+        connect(&self.url, options())
+            .await
+            .unwrap_or_else(|e| panic!("{}", e.for_log()))
     }
 }
 
@@ -76,8 +97,12 @@ impl Drop for TestDatabase {
         if let Some((admin, schema)) = self.schema.take() {
             // A runtime of its own: this may run inside one that is ending.
             let cleaned = std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                runtime.block_on(run(&admin, &format!("DROP SCHEMA {schema} CASCADE"))).map_err(std::io::Error::other)
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?;
+                runtime
+                    .block_on(run(&admin, &format!("DROP SCHEMA {schema} CASCADE")))
+                    .map_err(std::io::Error::other)
             })
             .join();
             if !matches!(cleaned, Ok(Ok(()))) {
@@ -89,7 +114,9 @@ impl Drop for TestDatabase {
 
 async fn run(url: &str, sql: &str) -> std::result::Result<(), sqlx::Error> {
     let mut c = PgConnection::connect(url).await?;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut c).await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
+        .execute(&mut c)
+        .await?;
     c.close().await
 }
 
@@ -114,7 +141,9 @@ impl Entropy for Counting {
         }
     }
     fn uuid(&self) -> uuid::Uuid {
-        uuid::Uuid::from_u128((7 << 76) | (2 << 62) | u128::from(self.0.fetch_add(1, Ordering::Relaxed)))
+        uuid::Uuid::from_u128(
+            (7 << 76) | (2 << 62) | u128::from(self.0.fetch_add(1, Ordering::Relaxed)),
+        )
     }
 }
 
@@ -142,7 +171,8 @@ impl Db {
         let mut tx = self.begin().await?;
         match &tx {
             Conn::PostgresTx(_) | Conn::PostgresRead(_) => {
-                tx.exec("DROP TRIGGER audit_broken ON audit_records", args![]).await?;
+                tx.exec("DROP TRIGGER audit_broken ON audit_records", args![])
+                    .await?;
                 tx.exec("DROP FUNCTION audit_broken", args![]).await?;
             }
             Conn::SqliteTx(_) | Conn::SqliteRead(_) => {
@@ -162,6 +192,10 @@ impl Db {
 
     /// The first column, named `n`, of the only row.
     pub async fn count_for_test(&self, sql: &'static str) -> Result<i64> {
-        self.read().await?.one(sql, args![]).await?.map_or(Ok(0), |r| r.int("n"))
+        self.read()
+            .await?
+            .one(sql, args![])
+            .await?
+            .map_or(Ok(0), |r| r.int("n"))
     }
 }

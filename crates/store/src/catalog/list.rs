@@ -9,6 +9,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use services::ports::{CatalogFilter, CatalogSort, Facets, ModelRow};
+use std::collections::BTreeMap;
 
 /// The most values that a facet shows; the rest is found by search.
 const MAX_FACET_VALUES: i64 = 50;
@@ -23,7 +24,7 @@ struct Key {
 }
 
 /// A facet: the column that its values stand in.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Facet {
     Task,
     Format,
@@ -59,13 +60,24 @@ impl Facet {
         })
     }
 
-    const ALL: [Self; 7] = [Self::Task, Self::Format, Self::Licence, Self::Kind, Self::Signature, Self::Scan, Self::Registry];
+    const ALL: [Self; 7] = [
+        Self::Task,
+        Self::Format,
+        Self::Licence,
+        Self::Kind,
+        Self::Signature,
+        Self::Scan,
+        Self::Registry,
+    ];
 }
 
 /// ` WHERE …`, with every facet's choice but one's.
 fn conditions(q: &mut Sql, f: &CatalogFilter, except: Option<Facet>) -> Result<()> {
     q.push(" WHERE m.versions > 0");
-    for facet in Facet::ALL.into_iter().filter(|facet| Some(*facet) != except) {
+    for facet in Facet::ALL
+        .into_iter()
+        .filter(|facet| Some(*facet) != except)
+    {
         q.among(facet.column(), facet.chosen(f)?.into_iter());
     }
     if let Some(text) = &f.text {
@@ -74,27 +86,42 @@ fn conditions(q: &mut Sql, f: &CatalogFilter, except: Option<Facet>) -> Result<(
     Ok(())
 }
 
-pub(super) async fn page(c: &mut Conn, f: &CatalogFilter, after: Option<&str>, limit: usize) -> Result<Page<ModelRow>> {
+pub(super) async fn page(
+    c: &mut Conn,
+    f: &CatalogFilter,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Page<ModelRow>> {
     let (column, descending) = match f.sort {
         CatalogSort::Name => ("m.name_key", false),
         CatalogSort::Newest => ("m.newest_at", true),
         CatalogSort::Size => ("m.size_bytes", true),
         CatalogSort::Parameters => ("m.parameters", true),
     };
-    let (beyond, order) = if descending { ("<", " DESC") } else { (">", "") };
+    let (beyond, order) = if descending {
+        ("<", " DESC")
+    } else {
+        (">", "")
+    };
     let select = select_models().replacen("SELECT ", "SELECT m.name_key AS name_key, m.newest_at AS newest_at, m.size_bytes AS size_bytes, m.parameters AS parameters, ", 1);
     let mut q = Sql::new(&select);
     conditions(&mut q, f, None)?;
     if let Some(after) = after {
         let key: Key = page::decode(after)?;
         if key.sort != f.sort {
-            return Err(Error::invalid("this page address belongs to another order").remedy("Start again from the first page."));
+            return Err(Error::invalid("this page address belongs to another order")
+                .remedy("Start again from the first page."));
         }
         q.push(&format!(" AND ({column}, m.id) {beyond} ("));
-        if f.sort == CatalogSort::Name { q.arg(key.text) } else { q.arg(key.number) };
+        if f.sort == CatalogSort::Name {
+            q.arg(key.text)
+        } else {
+            q.arg(key.number)
+        };
         q.push(", ").arg(key.id).push(")");
     }
-    q.push(&format!(" ORDER BY {column}{order}, m.id{order}")).limit(limit);
+    q.push(&format!(" ORDER BY {column}{order}, m.id{order}"))
+        .limit(limit);
     let found = c.all(q.text, q.args).await?;
     let mut keys = Vec::with_capacity(found.len());
     for r in &found {
@@ -104,42 +131,112 @@ pub(super) async fn page(c: &mut Conn, f: &CatalogFilter, after: Option<&str>, l
             CatalogSort::Size => r.int("size_bytes")?,
             CatalogSort::Parameters => r.int("parameters")?,
         };
-        let text = if f.sort == CatalogSort::Name { r.text("name_key")? } else { String::new() };
-        keys.push(Key { sort: f.sort, text, number, id: r.id("m_id")? });
+        let text = if f.sort == CatalogSort::Name {
+            r.text("name_key")?
+        } else {
+            String::new()
+        };
+        keys.push(Key {
+            sort: f.sort,
+            text,
+            number,
+            id: r.id("m_id")?,
+        });
     }
     let rows: Vec<_> = models(c, &found).await?.into_iter().zip(keys).collect();
     Ok(Page::cut(rows, limit, |(_, key)| key.clone()).map(|(model, _)| model))
 }
 
-async fn count(c: &mut Conn, f: &CatalogFilter, facet: Facet) -> Result<Vec<(String, i64)>> {
-    let column = facet.column();
-    let mut q = Sql::new(&format!("SELECT {column} AS value, count(*) AS n FROM models m"));
-    conditions(&mut q, f, Some(facet))?;
-    q.push(&format!(" GROUP BY {column} ORDER BY count(*) DESC, {column} LIMIT ")).arg(MAX_FACET_VALUES);
-    c.all(q.text, q.args).await?.iter().map(|r| Ok((r.text("value")?, r.int("n")?))).collect()
+/// How many models have each value of these facets, under conditions that they share: one look at
+/// the models, counted several ways.
+async fn count(
+    c: &mut Conn,
+    f: &CatalogFilter,
+    facets: &[Facet],
+    except: Option<Facet>,
+    into: &mut Counts,
+) -> Result<()> {
+    let columns: Vec<String> = facets
+        .iter()
+        .map(|facet| format!("{} AS v{}", facet.column(), *facet as u8))
+        .collect();
+    if columns.is_empty() {
+        return Ok(());
+    }
+    let mut q = Sql::new(&format!(
+        "WITH found AS MATERIALIZED (SELECT {} FROM models m",
+        columns.join(", ")
+    ));
+    conditions(&mut q, f, except)?;
+    q.push(")");
+    for (i, facet) in facets.iter().enumerate() {
+        let n = *facet as u8;
+        q.push(if i == 0 { " " } else { " UNION ALL " });
+        q.push(&format!("SELECT * FROM (SELECT '{n}' AS facet, v{n} AS value, count(*) AS n FROM found GROUP BY v{n} ORDER BY count(*) DESC, v{n} LIMIT "));
+        q.arg(MAX_FACET_VALUES).push(&format!(") AS f{n}"));
+    }
+    for row in c.all(q.text, q.args).await? {
+        let facet = Facet::ALL.into_iter().find(|facet| {
+            row.text("facet")
+                .is_ok_and(|n| n == (*facet as u8).to_string())
+        });
+        if let Some(facet) = facet {
+            into.entry(facet)
+                .or_default()
+                .push((row.text("value")?, row.int("n")?));
+        }
+    }
+    Ok(())
 }
 
+type Counts = BTreeMap<Facet, Vec<(String, i64)>>;
+
 pub(super) async fn facets(c: &mut Conn, f: &CatalogFilter) -> Result<Facets> {
-    let mut registries = Vec::new();
-    let counted = count(c, f, Facet::Registry).await?;
-    if !counted.is_empty() {
-        let mut q = Sql::new("SELECT id, name FROM registries WHERE 1 = 1");
-        q.among("id", counted.iter().map(|(id, _)| id.as_str()));
-        for row in c.all(q.text, q.args).await? {
-            let id = row.text("id")?;
-            if let Some((_, n)) = counted.iter().find(|(counted, _)| *counted == id) {
-                registries.push((row.id("id")?, row.text("name")?, *n));
-            }
+    // What was chosen in a facet does not hide that facet's other values; all others share one query.
+    let mut counts = Counts::new();
+    let mut unchosen = Vec::new();
+    for facet in Facet::ALL {
+        if facet.chosen(f)?.is_empty() {
+            unchosen.push(facet);
+        } else {
+            count(c, f, &[facet], Some(facet), &mut counts).await?;
         }
-        registries.sort_by(|a: &(RegistryId, String, i64), b| b.2.cmp(&a.2).then_with(|| a.1.cmp(&b.1)));
     }
+    count(c, f, &unchosen, None, &mut counts).await?;
+    let mut take = |facet| {
+        let mut values: Vec<(String, i64)> = counts.remove(&facet).unwrap_or_default();
+        values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        values
+    };
     Ok(Facets {
-        tasks: count(c, f, Facet::Task).await?,
-        formats: count(c, f, Facet::Format).await?,
-        licences: count(c, f, Facet::Licence).await?,
-        kinds: count(c, f, Facet::Kind).await?,
-        signatures: count(c, f, Facet::Signature).await?,
-        scans: count(c, f, Facet::Scan).await?,
-        registries,
+        registries: named(c, take(Facet::Registry)).await?,
+        tasks: take(Facet::Task),
+        formats: take(Facet::Format),
+        licences: take(Facet::Licence),
+        kinds: take(Facet::Kind),
+        signatures: take(Facet::Signature),
+        scans: take(Facet::Scan),
     })
+}
+
+/// Registries by name instead of by id.
+async fn named(
+    c: &mut Conn,
+    counted: Vec<(String, i64)>,
+) -> Result<Vec<(RegistryId, String, i64)>> {
+    if counted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut q = Sql::new("SELECT id, name FROM registries WHERE 1 = 1");
+    q.among("id", counted.iter().map(|(id, _)| id.as_str()));
+    let mut registries = Vec::with_capacity(counted.len());
+    for row in c.all(q.text, q.args).await? {
+        let id = row.text("id")?;
+        if let Some((_, n)) = counted.iter().find(|(counted, _)| *counted == id) {
+            registries.push((row.id("id")?, row.text("name")?, *n));
+        }
+    }
+    registries
+        .sort_by(|a: &(RegistryId, String, i64), b| b.2.cmp(&a.2).then_with(|| a.1.cmp(&b.1)));
+    Ok(registries)
 }

@@ -1,11 +1,6 @@
 //! Rows back into models and versions.
 
-use crate::{
-    arg::args,
-    conn::Conn,
-    row::Row,
-    sql::Sql,
-};
+use crate::{arg::args, conn::Conn, row::Row, sql::Sql};
 use domain::{
     Micros, Result,
     ids::*,
@@ -59,13 +54,19 @@ fn model_of(r: &Row, latest: VersionRow) -> Result<ModelRow> {
 }
 
 /// The tags of these versions: those that point there now first, then those that did, newest first.
-async fn tags(c: &mut Conn, versions: impl ExactSizeIterator<Item = VersionId>) -> Result<BTreeMap<VersionId, Vec<TagRow>>> {
+async fn tags(
+    c: &mut Conn,
+    versions: impl ExactSizeIterator<Item = VersionId>,
+) -> Result<BTreeMap<VersionId, Vec<TagRow>>> {
     let mut tags: BTreeMap<VersionId, Vec<TagRow>> = BTreeMap::new();
     if versions.len() == 0 {
         return Ok(tags);
     }
-    let mut q = Sql::new("SELECT version_id, name, since, moved_at, moved_to, moved_from FROM tags WHERE 1 = 1");
-    q.among("version_id", versions).push(" ORDER BY (moved_at IS NOT NULL), since DESC, name LIMIT 5000");
+    let mut q = Sql::new(
+        "SELECT version_id, name, since, moved_at, moved_to, moved_from FROM tags WHERE 1 = 1",
+    );
+    q.among("version_id", versions)
+        .push(" ORDER BY (moved_at IS NOT NULL), since DESC, name LIMIT 5000");
     for r in c.all(q.text, q.args).await? {
         let of_version = tags.entry(r.id("version_id")?).or_default();
         if of_version.len() < MAX_TAGS {
@@ -88,39 +89,75 @@ pub(super) async fn models(c: &mut Conn, found: &[Row]) -> Result<Vec<ModelRow>>
     found
         .iter()
         .zip(versions)
-        .map(|(r, v)| model_of(r, VersionRow { tags: tags.remove(&v.id).unwrap_or_default(), ..v }))
+        .map(|(r, v)| {
+            model_of(
+                r,
+                VersionRow {
+                    tags: tags.remove(&v.id).unwrap_or_default(),
+                    ..v
+                },
+            )
+        })
         .collect()
 }
 
 pub(super) fn select_models() -> String {
-    format!("SELECT {MODEL}, {VERSION} FROM models m JOIN registries g ON g.id = m.registry_id JOIN versions v ON v.id = m.latest")
+    format!(
+        "SELECT {MODEL}, {VERSION} FROM models m JOIN registries g ON g.id = m.registry_id JOIN versions v ON v.id = m.latest"
+    )
 }
 
 pub(super) async fn model(c: &mut Conn, id: ModelId) -> Result<Option<ModelRow>> {
-    let found = c.all(format!("{} WHERE m.id = $1", select_models()), args![id]).await?;
+    let found = c
+        .all(format!("{} WHERE m.id = $1", select_models()), args![id])
+        .await?;
     Ok(models(c, &found).await?.pop())
 }
 
-pub(super) async fn versions(c: &mut Conn, model: ModelId, after: Option<&str>, limit: usize) -> Result<Page<VersionRow>> {
-    let mut q = Sql::new(&format!("SELECT {VERSION} FROM versions v WHERE v.model_id = "));
+pub(super) async fn versions(
+    c: &mut Conn,
+    model: ModelId,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Page<VersionRow>> {
+    let mut q = Sql::new(&format!(
+        "SELECT {VERSION} FROM versions v WHERE v.model_id = "
+    ));
     q.arg(model);
     if let Some(after) = after {
         let (live, sort_at, id) = page::decode::<(i64, Micros, VersionId)>(after)?;
-        q.push(" AND (v.live, v.sort_at, v.id) < (").arg(live).push(", ").arg(sort_at).push(", ").arg(id).push(")");
+        q.push(" AND (v.live, v.sort_at, v.id) < (")
+            .arg(live)
+            .push(", ")
+            .arg(sort_at)
+            .push(", ")
+            .arg(id)
+            .push(")");
     }
-    q.push(" ORDER BY v.live DESC, v.sort_at DESC, v.id DESC").limit(limit);
+    q.push(" ORDER BY v.live DESC, v.sort_at DESC, v.id DESC")
+        .limit(limit);
     let found = c.all(q.text, q.args).await?;
     let mut rows = Vec::with_capacity(found.len());
     for r in &found {
         rows.push((version_of(r)?, r.int("v_live")?, r.at("v_sort_at")?));
     }
     let mut tags = tags(c, rows.iter().map(|(v, ..)| v.id)).await?;
-    Ok(Page::cut(rows, limit, |(v, live, sort_at)| (*live, *sort_at, v.id))
-        .map(|(v, ..)| VersionRow { tags: tags.remove(&v.id).unwrap_or_default(), ..v }))
+    Ok(
+        Page::cut(rows, limit, |(v, live, sort_at)| (*live, *sort_at, v.id)).map(|(v, ..)| {
+            VersionRow {
+                tags: tags.remove(&v.id).unwrap_or_default(),
+                ..v
+            }
+        }),
+    )
 }
 
 /// Versions that a condition names, with their files, and the models that they are of. At most 100.
-pub(super) async fn whole(c: &mut Conn, condition: &'static str, value: String) -> Result<Vec<(ModelRow, VersionRow)>> {
+pub(super) async fn whole(
+    c: &mut Conn,
+    condition: &'static str,
+    value: String,
+) -> Result<Vec<(ModelRow, VersionRow)>> {
     let sql = format!(
         "SELECT {VERSION}, f.files_json AS files_json FROM versions v JOIN version_files f ON f.version_id = v.id
          WHERE {condition} ORDER BY v.live DESC, v.id LIMIT 100"
@@ -135,7 +172,10 @@ pub(super) async fn whole(c: &mut Conn, condition: &'static str, value: String) 
     let mut tags = tags(c, versions.iter().map(|v| v.id)).await?;
     let mut out = Vec::with_capacity(versions.len());
     for version in versions {
-        let version = VersionRow { tags: tags.remove(&version.id).unwrap_or_default(), ..version };
+        let version = VersionRow {
+            tags: tags.remove(&version.id).unwrap_or_default(),
+            ..version
+        };
         if let Some(model) = model(c, version.model).await? {
             out.push((model, version));
         }
@@ -144,13 +184,27 @@ pub(super) async fn whole(c: &mut Conn, condition: &'static str, value: String) 
 }
 
 pub(super) async fn card(c: &mut Conn, id: VersionId) -> Result<Option<String>> {
-    let row = c.one("SELECT card FROM version_files WHERE version_id = $1", args![id]).await?;
+    let row = c
+        .one(
+            "SELECT card FROM version_files WHERE version_id = $1",
+            args![id],
+        )
+        .await?;
     Ok(row.map(|r| r.opt_text("card")).transpose()?.flatten())
 }
 
 /// Only what is in the registry: what had gone and is back is looked at anew.
-pub(super) async fn known(c: &mut Conn, registry: RegistryId, repository: &str, fresh_after: Micros) -> Result<Vec<Digest>> {
+pub(super) async fn known(
+    c: &mut Conn,
+    registry: RegistryId,
+    repository: &str,
+    fresh_after: Micros,
+) -> Result<Vec<Digest>> {
     let sql = "SELECT v.digest AS digest FROM versions v JOIN models m ON m.id = v.model_id
                WHERE m.registry_id = $1 AND m.repository = $2 AND v.observed_at >= $3 AND v.live = 1 ORDER BY v.digest";
-    c.all(sql, args![registry, repository, fresh_after]).await?.iter().map(|r| r.id("digest")).collect()
+    c.all(sql, args![registry, repository, fresh_after])
+        .await?
+        .iter()
+        .map(|r| r.id("digest"))
+        .collect()
 }

@@ -25,7 +25,9 @@ fn registry(r: &Row) -> Result<RegistryRow> {
         status: SyncStatus {
             running_since: r.opt_at("running_since")?,
             done: r.small("done")?,
-            total: r.opt_int("total")?.map(|n| i32::try_from(n).unwrap_or(i32::MAX)),
+            total: r
+                .opt_int("total")?
+                .map(|n| i32::try_from(n).unwrap_or(i32::MAX)),
             last_success: r.opt_at("last_success")?,
             last_error: r.opt_text("last_error")?,
             last_error_at: r.opt_at("last_error_at")?,
@@ -35,16 +37,27 @@ fn registry(r: &Row) -> Result<RegistryRow> {
 }
 
 pub(super) async fn all(c: &mut Conn) -> Result<Vec<RegistryRow>> {
-    c.all(format!("{REGISTRY} ORDER BY name LIMIT 1000"), args![]).await?.iter().map(registry).collect()
+    c.all(format!("{REGISTRY} ORDER BY name LIMIT 1000"), args![])
+        .await?
+        .iter()
+        .map(registry)
+        .collect()
 }
 
 pub(super) async fn get(c: &mut Conn, id: RegistryId) -> Result<Option<RegistryRow>> {
-    let row = c.one(format!("{REGISTRY} WHERE id = $1"), args![id]).await?;
+    let row = c
+        .one(format!("{REGISTRY} WHERE id = $1"), args![id])
+        .await?;
     row.map(|r| registry(&r)).transpose()
 }
 
-/// A registry that is known by name keeps its id, status and catalogue.
-pub(super) async fn put(tx: &mut Conn, row: &RegistryRow, expected_version: Option<i64>) -> Result<()> {
+/// A registry that is known by name keeps its id, status and catalogue. Of the given status only
+/// that a sync is wanted counts, and only where something is new.
+pub(super) async fn put(
+    tx: &mut Conn,
+    row: &RegistryRow,
+    expected_version: Option<i64>,
+) -> Result<()> {
     let values = args![
         row.id,
         &row.name,
@@ -53,31 +66,51 @@ pub(super) async fn put(tx: &mut Conn, row: &RegistryRow, expected_version: Opti
         row.secret.as_deref(),
         word(&row.source)?,
         json(&row.rules)?,
-        row.sync_minutes
+        row.sync_minutes,
+        row.status.wanted_since
     ];
-    let mut stored = tx.one(format!("{REGISTRY} WHERE name = $1"), args![&row.name]).await?.map(|r| registry(&r)).transpose()?;
+    let mut stored = tx
+        .one(format!("{REGISTRY} WHERE name = $1"), args![&row.name])
+        .await?
+        .map(|r| registry(&r))
+        .transpose()?;
     if stored.is_none() && expected_version.is_some() {
         // It gets another name.
         stored = get(tx, row.id).await?;
     }
-    let taken = || Error::conflict(format!("there is a registry named {} already", row.name)).remedy("Choose another name.");
+    let taken = || {
+        Error::conflict(format!("there is a registry named {} already", row.name))
+            .remedy("Choose another name.")
+    };
     let Some(stored) = stored else {
         if expected_version.is_some() {
             return Err(Error::conflict("this registry was removed in the meantime"));
         }
-        let sql = "INSERT INTO registries (id, name, url, username, secret, source, rules_json, sync_minutes, version, done, lease_until)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, 0, 0) ON CONFLICT DO NOTHING";
-        return if tx.exec(sql, values).await? == 0 { Err(taken()) } else { Ok(()) };
+        let sql = "INSERT INTO registries (id, name, url, username, secret, source, rules_json, sync_minutes, wanted_since, version, done, lease_until)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 0, 0) ON CONFLICT DO NOTHING";
+        return if tx.exec(sql, values).await? == 0 {
+            Err(taken())
+        } else {
+            Ok(())
+        };
     };
     match (stored.source, row.source, expected_version) {
         // The file is the truth for what it names, whoever named it before.
         (_, Source::File, _) => {}
         (Source::File, Source::Console, _) => {
-            return Err(Error::conflict(format!("the registry {} comes from the configuration file", row.name)).remedy("Change it there."));
+            return Err(Error::conflict(format!(
+                "the registry {} comes from the configuration file",
+                row.name
+            ))
+            .remedy("Change it there."));
         }
         (Source::Console, Source::Console, None) => return Err(taken()),
-        (Source::Console, Source::Console, Some(expected)) if expected != stored.version || stored.id != row.id => {
-            return Err(Error::conflict("somebody else changed this registry in the meantime").remedy("Open it again and repeat your change."));
+        (Source::Console, Source::Console, Some(_)) if stored.id != row.id => return Err(taken()),
+        (Source::Console, Source::Console, Some(expected)) if expected != stored.version => {
+            return Err(
+                Error::conflict("somebody else changed this registry in the meantime")
+                    .remedy("Open it again and repeat your change."),
+            );
         }
         (Source::Console, Source::Console, Some(_)) => {}
     }
@@ -95,14 +128,18 @@ pub(super) async fn put(tx: &mut Conn, row: &RegistryRow, expected_version: Opti
     let mut values = values;
     values[0] = stored.id.into();
     let sql = "UPDATE registries SET name = $2, url = $3, username = $4, secret = $5, source = $6, rules_json = $7, sync_minutes = $8,
-                   version = version + 1 WHERE id = $1";
+                   wanted_since = COALESCE(wanted_since, $9), version = version + 1 WHERE id = $1";
     tx.exec(sql, values).await?;
     Ok(())
 }
 
 /// Its models, versions and tags go with it.
 pub(super) async fn delete(tx: &mut Conn, id: RegistryId) -> Result<()> {
-    if tx.exec("DELETE FROM registries WHERE id = $1", args![id]).await? == 0 {
+    if tx
+        .exec("DELETE FROM registries WHERE id = $1", args![id])
+        .await?
+        == 0
+    {
         return Err(Error::not_found("there is no such registry"));
     }
     Ok(())
@@ -110,7 +147,10 @@ pub(super) async fn delete(tx: &mut Conn, id: RegistryId) -> Result<()> {
 
 /// A status that no longer runs gives the lease back.
 pub(super) async fn status(tx: &mut Conn, id: RegistryId, s: &SyncStatus) -> Result<()> {
-    let error: Option<String> = s.last_error.as_ref().map(|e| e.chars().take(2000).collect());
+    let error: Option<String> = s
+        .last_error
+        .as_ref()
+        .map(|e| e.chars().take(2000).collect());
     tx.exec(
         "UPDATE registries SET running_since = $2, done = $3, total = $4, last_success = $5, last_error = $6, last_error_at = $7,
              wanted_since = $8, lease_until = CASE WHEN $2 IS NULL THEN 0 ELSE lease_until END
@@ -122,7 +162,13 @@ pub(super) async fn status(tx: &mut Conn, id: RegistryId, s: &SyncStatus) -> Res
 }
 
 /// Whoever has it may prolong it.
-pub(super) async fn lease(tx: &mut Conn, id: RegistryId, worker: &str, now: Micros, until: Micros) -> Result<bool> {
+pub(super) async fn lease(
+    tx: &mut Conn,
+    id: RegistryId,
+    worker: &str,
+    now: Micros,
+    until: Micros,
+) -> Result<bool> {
     let sql = "UPDATE registries SET lease_owner = $2, lease_until = $4 WHERE id = $1 AND (lease_until <= $3 OR lease_owner = $2)";
     Ok(tx.exec(sql, args![id, worker, now, until]).await? > 0)
 }

@@ -13,14 +13,40 @@ use domain::{
 use services::ports::FoundVersion;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many characters of a card are searched: enough for what it is about, little enough to scan
-/// ten thousand of them.
-const SEARCHED_CARD: usize = 4000;
+/// How many characters of a card's words are searched: enough for what it is about, little enough
+/// to scan ten thousand of them.
+const SEARCHED_CARD: usize = 1500;
+
+/// The words of a card in lower case, each once, in the order in which they come.
+fn words_of(card: &str) -> String {
+    let mut seen = BTreeSet::new();
+    let mut words = String::new();
+    // A card may be long; what it is about stands in its beginning.
+    let beginning: String = card.chars().take(16_000).collect::<String>().to_lowercase();
+    for word in beginning
+        .split_whitespace()
+        .filter(|w| w.chars().any(char::is_alphanumeric))
+    {
+        if seen.insert(word) {
+            if words.len() + word.len() > SEARCHED_CARD {
+                break;
+            }
+            words.push(' ');
+            words.push_str(word);
+        }
+    }
+    words
+}
 
 /// The facet value of what is not known.
 pub(super) const UNKNOWN: &str = "unknown";
 
-pub(super) async fn put(tx: &mut Conn, found: &FoundVersion, new_model: ModelId, new_version: VersionId) -> Result<VersionId> {
+pub(super) async fn put(
+    tx: &mut Conn,
+    found: &FoundVersion,
+    new_model: ModelId,
+    new_version: VersionId,
+) -> Result<VersionId> {
     let at = found.observed_at;
     let model = model_of(tx, found, new_model, new_version).await?;
     let version = put_version(tx, found, model, new_version).await?;
@@ -33,7 +59,12 @@ pub(super) async fn put(tx: &mut Conn, found: &FoundVersion, new_model: ModelId,
 }
 
 /// The repository's model, made with its first version.
-async fn model_of(tx: &mut Conn, found: &FoundVersion, new_model: ModelId, first: VersionId) -> Result<ModelId> {
+async fn model_of(
+    tx: &mut Conn,
+    found: &FoundVersion,
+    new_model: ModelId,
+    first: VersionId,
+) -> Result<ModelId> {
     tx.exec(
         "INSERT INTO models (id, registry_id, repository, name, versions, latest, name_key, newest_at, kind, task, format, licence, signature, scan,
              size_bytes, parameters, search)
@@ -42,13 +73,25 @@ async fn model_of(tx: &mut Conn, found: &FoundVersion, new_model: ModelId, first
     )
     .await?;
     // Written, so that on PostgreSQL two writers of one model follow each other.
-    let sql = "UPDATE models SET latest = latest WHERE registry_id = $1 AND repository = $2 RETURNING id";
-    let row = tx.one(sql, args![found.registry, &found.repository]).await?;
-    row.ok_or_else(|| Error::internal("a model vanished while its version was written"))?.id("id")
+    let sql =
+        "UPDATE models SET latest = latest WHERE registry_id = $1 AND repository = $2 RETURNING id";
+    let row = tx
+        .one(sql, args![found.registry, &found.repository])
+        .await?;
+    row.ok_or_else(|| Error::internal("a model vanished while its version was written"))?
+        .id("id")
 }
 
-async fn put_version(tx: &mut Conn, found: &FoundVersion, model: ModelId, new: VersionId) -> Result<VersionId> {
-    let facts = ModelFacts { files: FileListing::default(), ..found.facts.clone() };
+async fn put_version(
+    tx: &mut Conn,
+    found: &FoundVersion,
+    model: ModelId,
+    new: VersionId,
+) -> Result<VersionId> {
+    let facts = ModelFacts {
+        files: FileListing::default(),
+        ..found.facts.clone()
+    };
     // Reproducible builds say 1970: then what counts is when it was first seen.
     let created = found.created_at.filter(|at| at.0 > 0);
     let row = tx
@@ -77,7 +120,9 @@ async fn put_version(tx: &mut Conn, found: &FoundVersion, model: ModelId, new: V
             ],
         )
         .await?;
-    let id = row.ok_or_else(|| Error::internal("a version vanished while it was written"))?.id("id")?;
+    let id = row
+        .ok_or_else(|| Error::internal("a version vanished while it was written"))?
+        .id("id")?;
     tx.exec(
         "INSERT INTO version_files (version_id, files_json, card) VALUES ($1, $2, $3)
          ON CONFLICT (version_id) DO UPDATE SET files_json = excluded.files_json, card = excluded.card",
@@ -89,14 +134,30 @@ async fn put_version(tx: &mut Conn, found: &FoundVersion, model: ModelId, new: V
 
 /// Each kind of fact as a row: whether it is signed, scanned, and what its files hold.
 async fn put_facts(tx: &mut Conn, found: &FoundVersion, version: VersionId) -> Result<()> {
-    let mut facts = vec![("signature", "registry".to_owned(), found.signature.name().to_owned(), json(&found.signature)?)];
+    let mut facts = vec![(
+        "signature",
+        "registry".to_owned(),
+        found.signature.name().to_owned(),
+        json(&found.signature)?,
+    )];
     if let Some(scan) = &found.scan {
-        facts.push(("scan", scan.report.scanner.clone(), scan.state.name().to_owned(), json(scan)?));
+        facts.push((
+            "scan",
+            scan.report.scanner.clone(),
+            scan.state.name().to_owned(),
+            json(scan)?,
+        ));
     }
     if let Some(pickle) = &found.pickle {
-        facts.push(("model-files", "gatehouse".into(), pickle.state.name().to_owned(), json(pickle)?));
+        facts.push((
+            "model-files",
+            "gatehouse".into(),
+            pickle.state.name().to_owned(),
+            json(pickle)?,
+        ));
     }
-    tx.exec("DELETE FROM facts WHERE version_id = $1", args![version]).await?;
+    tx.exec("DELETE FROM facts WHERE version_id = $1", args![version])
+        .await?;
     for (kind, source, state, report) in facts {
         tx.exec(
             "INSERT INTO facts (version_id, kind, source, digest, state, observed_at, report_json) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -108,7 +169,14 @@ async fn put_facts(tx: &mut Conn, found: &FoundVersion, version: VersionId) -> R
 }
 
 /// A tag points to one version at a time; where it pointed before stays on record.
-async fn point_tag(tx: &mut Conn, model: ModelId, version: VersionId, digest: &Digest, tag: &str, at: Micros) -> Result<()> {
+async fn point_tag(
+    tx: &mut Conn,
+    model: ModelId,
+    version: VersionId,
+    digest: &Digest,
+    tag: &str,
+    at: Micros,
+) -> Result<()> {
     let sql = "SELECT t.version_id AS version_id, v.digest AS digest FROM tags t JOIN versions v ON v.id = t.version_id
                WHERE t.model_id = $1 AND t.name = $2 AND t.moved_at IS NULL";
     let mut from: Option<Digest> = None;
@@ -129,11 +197,23 @@ async fn point_tag(tx: &mut Conn, model: ModelId, version: VersionId, digest: &D
     Ok(())
 }
 
-pub(super) async fn mark_gone(tx: &mut Conn, registry: RegistryId, repository: &str, present: &[(String, Digest)], at: Micros) -> Result<u64> {
-    let sql = "UPDATE models SET latest = latest WHERE registry_id = $1 AND repository = $2 RETURNING id";
-    let Some(row) = tx.one(sql, args![registry, repository]).await? else { return Ok(0) };
+pub(super) async fn mark_gone(
+    tx: &mut Conn,
+    registry: RegistryId,
+    repository: &str,
+    present: &[(String, Digest)],
+    at: Micros,
+) -> Result<u64> {
+    let sql =
+        "UPDATE models SET latest = latest WHERE registry_id = $1 AND repository = $2 RETURNING id";
+    let Some(row) = tx.one(sql, args![registry, repository]).await? else {
+        return Ok(0);
+    };
     let model: ModelId = row.id("id")?;
-    let by_tag: BTreeMap<&str, &Digest> = present.iter().map(|(tag, digest)| (tag.as_str(), digest)).collect();
+    let by_tag: BTreeMap<&str, &Digest> = present
+        .iter()
+        .map(|(tag, digest)| (tag.as_str(), digest))
+        .collect();
     let digests: BTreeSet<&Digest> = present.iter().map(|(_, digest)| digest).collect();
     let mut marked = 0;
     let sql = "SELECT t.name AS name, v.digest AS digest FROM tags t JOIN versions v ON v.id = t.version_id
@@ -146,13 +226,28 @@ pub(super) async fn mark_gone(tx: &mut Conn, registry: RegistryId, repository: &
             marked += tx.exec(sql, args![model, name, at, now]).await?;
         }
     }
-    for row in tx.all("SELECT id, digest, live FROM versions WHERE model_id = $1", args![model]).await? {
+    for row in tx
+        .all(
+            "SELECT id, digest, live FROM versions WHERE model_id = $1",
+            args![model],
+        )
+        .await?
+    {
         let (id, live) = (row.id::<VersionId>("id")?, row.int("live")? == 1);
         let here = digests.contains(&row.id::<Digest>("digest")?);
         if live && !here {
-            marked += tx.exec("UPDATE versions SET live = 0, gone_at = $2 WHERE id = $1", args![id, at]).await?;
+            marked += tx
+                .exec(
+                    "UPDATE versions SET live = 0, gone_at = $2 WHERE id = $1",
+                    args![id, at],
+                )
+                .await?;
         } else if here && !live {
-            tx.exec("UPDATE versions SET live = 1, gone_at = NULL WHERE id = $1", args![id]).await?;
+            tx.exec(
+                "UPDATE versions SET live = 1, gone_at = NULL WHERE id = $1",
+                args![id],
+            )
+            .await?;
         }
     }
     refresh_model(tx, model).await?;
@@ -167,15 +262,27 @@ async fn refresh_model(tx: &mut Conn, model: ModelId) -> Result<()> {
                    (SELECT count(*) FROM versions n WHERE n.model_id = v.model_id AND n.live = 1) AS versions
                FROM versions v JOIN models m ON m.id = v.model_id JOIN version_files f ON f.version_id = v.id
                WHERE v.model_id = $1 ORDER BY v.live DESC, v.sort_at DESC, v.id DESC LIMIT 1";
-    let Some(r) = tx.one(sql, args![model]).await? else { return Ok(()) };
+    let Some(r) = tx.one(sql, args![model]).await? else {
+        return Ok(());
+    };
     let facts: ModelFacts = r.json("facts_json")?;
     let signature: SignatureFact = r.json("signature_json")?;
     let repository = r.text("repository")?;
-    let name = facts.name.clone().unwrap_or_else(|| repository.rsplit('/').next().unwrap_or(&repository).to_owned());
+    let name = facts.name.clone().unwrap_or_else(|| {
+        repository
+            .rsplit('/')
+            .next()
+            .unwrap_or(&repository)
+            .to_owned()
+    });
     let or_unknown = |v: &Option<String>| v.clone().unwrap_or_else(|| UNKNOWN.into());
     let number = |v: Option<u64>| v.map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX));
-    let card: String = r.opt_text("card")?.unwrap_or_default().chars().take(SEARCHED_CARD).collect();
-    let search = format!("{name} {repository} {} {card}", facts.task.as_deref().unwrap_or_default()).to_lowercase();
+    let head = format!(
+        "{name} {repository} {}",
+        facts.task.as_deref().unwrap_or_default()
+    )
+    .to_lowercase();
+    let search = head + &words_of(&r.opt_text("card")?.unwrap_or_default());
     tx.exec(
         "UPDATE models SET name = $2, versions = $3, latest = $4, name_key = $5, newest_at = $6, kind = $7, task = $8, format = $9, licence = $10,
              signature = $11, scan = $12, size_bytes = $13, parameters = $14, search = $15

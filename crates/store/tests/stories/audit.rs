@@ -1,0 +1,252 @@
+use crate::given::*;
+use ::audit::{NewRecord, Phase, RecordOutcome};
+use domain::{Kind, ids::*};
+use services::ports::*;
+use store::testing::TestDatabase;
+
+crate::stories!(
+    records_come_back_in_one_order,
+    filters_show_what_may_be_seen,
+    intents_stay_open_until_an_outcome,
+    nothing_in_the_log_changes,
+    an_erased_person_stays_unreadable,
+    a_record_is_written_once
+);
+
+fn units(units: &[&str]) -> AuditFilter {
+    AuditFilter {
+        units: units.iter().map(|u| (*u).to_owned()).collect(),
+        ..AuditFilter::default()
+    }
+}
+
+async fn records_come_back_in_one_order(t: &TestDatabase) {
+    let db = t.open().await;
+    let written: Vec<NewRecord> = (1..=5)
+        .map(|n| record(n, "session.start", "session:x"))
+        .collect();
+    db.audit_append(&written[..2]).await.unwrap();
+    db.audit_append(&written[2..]).await.unwrap();
+    let first = db.audit_list(&units(&["*"]), None, 2).await.unwrap();
+    assert_eq!(first.rows.iter().map(|r| r.seq).collect::<Vec<_>>(), [5, 4]);
+    let second = db
+        .audit_list(&units(&["*"]), first.next.as_deref(), 3)
+        .await
+        .unwrap();
+    assert_eq!(
+        second.rows.iter().map(|r| r.seq).collect::<Vec<_>>(),
+        [3, 2, 1]
+    );
+    assert_eq!(second.next, None);
+    for (n, expected) in written.iter().enumerate() {
+        let found = db.audit_get(n as i64 + 1).await.unwrap().unwrap();
+        assert_eq!(&found.record, expected);
+        let bytes = db.audit_bytes(found.seq).await.unwrap().unwrap();
+        assert_eq!(Digest::of(&bytes), found.hash);
+        assert!(!String::from_utf8(bytes).unwrap().contains("Person 1"));
+    }
+    assert_eq!(db.audit_get(6).await.unwrap(), None);
+    assert_eq!(
+        kind(db.audit_list(&units(&["*"]), Some("edited"), 2).await),
+        Kind::Invalid
+    );
+}
+
+async fn filters_show_what_may_be_seen(t: &TestDatabase) {
+    let db = t.open().await;
+    let other = |r: NewRecord| {
+        let mut actor = r.actor.clone().unwrap();
+        actor.person = PersonId(uuid(2));
+        NewRecord {
+            actor: Some(actor),
+            ..r
+        }
+    };
+    db.audit_append(&[
+        record(1, "change.submit", "change:a"),
+        NewRecord {
+            unit: "retail/fraud".into(),
+            change: Some(ChangeId(uuid(7))),
+            outcome: Some(RecordOutcome::Denied),
+            ..record(2, "change.decide", "change:a")
+        },
+        NewRecord {
+            unit: "retailer".into(),
+            ..other(record(3, "change.decide", "change:b"))
+        },
+        NewRecord {
+            unit: String::new(),
+            ..record(4, "session.start", "session:x")
+        },
+        NewRecord {
+            unit: String::new(),
+            actor: None,
+            ..record(5, "changes.sweep", "x")
+        },
+    ])
+    .await
+    .unwrap();
+    let check = async |filter: AuditFilter, expected: &[i64]| {
+        let found = db.audit_list(&filter, None, 50).await.unwrap();
+        assert_eq!(
+            found.rows.iter().map(|r| r.seq).collect::<Vec<_>>(),
+            expected,
+            "{filter:?}"
+        );
+    };
+    check(units(&[]), &[]).await;
+    check(units(&["*"]), &[5, 4, 3, 2, 1]).await;
+    check(units(&["retail"]), &[2, 1]).await;
+    check(units(&["r%"]), &[]).await;
+    check(
+        AuditFilter {
+            own: Some(PersonId(uuid(1))),
+            ..units(&[])
+        },
+        &[4, 2, 1],
+    )
+    .await;
+    check(
+        AuditFilter {
+            own: Some(PersonId(uuid(2))),
+            ..units(&["retail"])
+        },
+        &[3, 2, 1],
+    )
+    .await;
+    check(
+        AuditFilter {
+            person: Some(PersonId(uuid(2))),
+            ..units(&["*"])
+        },
+        &[3],
+    )
+    .await;
+    check(
+        AuditFilter {
+            action: Some("change.".into()),
+            ..units(&["*"])
+        },
+        &[3, 2, 1],
+    )
+    .await;
+    check(
+        AuditFilter {
+            action: Some("change.decide".into()),
+            ..units(&["*"])
+        },
+        &[3, 2],
+    )
+    .await;
+    check(
+        AuditFilter {
+            object: Some("change:a".into()),
+            ..units(&["*"])
+        },
+        &[2, 1],
+    )
+    .await;
+    check(
+        AuditFilter {
+            change: Some(ChangeId(uuid(7))),
+            ..units(&["*"])
+        },
+        &[2],
+    )
+    .await;
+    check(
+        AuditFilter {
+            outcome: Some(RecordOutcome::Denied),
+            ..units(&["*"])
+        },
+        &[2],
+    )
+    .await;
+    check(
+        AuditFilter {
+            from: Some(at(2)),
+            until: Some(at(4)),
+            ..units(&["*"])
+        },
+        &[3, 2],
+    )
+    .await;
+}
+
+async fn intents_stay_open_until_an_outcome(t: &TestDatabase) {
+    let db = t.open().await;
+    let intent = |n| NewRecord {
+        phase: Phase::Intent,
+        ..record(n, "item.apply", "deployment:x")
+    };
+    let outcome = |n, of: u128| NewRecord {
+        phase: Phase::Outcome,
+        intent: Some(RecordId(uuid(of))),
+        outcome: Some(RecordOutcome::Success),
+        ..record(n, "item.apply", "deployment:x")
+    };
+    db.audit_append(&[intent(1), intent(2), intent(30)])
+        .await
+        .unwrap();
+    db.audit_append(&[outcome(3, 1)]).await.unwrap();
+    let open = db.audit_open_intents(at(30), 10).await.unwrap();
+    assert_eq!(
+        open.iter().map(|r| r.record.id).collect::<Vec<_>>(),
+        [RecordId(uuid(2))]
+    );
+    assert_eq!(db.audit_open_intents(at(31), 10).await.unwrap().len(), 2);
+}
+
+async fn nothing_in_the_log_changes(t: &TestDatabase) {
+    let db = t.open().await;
+    db.audit_append(&[record(1, "a", "b")]).await.unwrap();
+    assert!(
+        db.execute_for_test("UPDATE audit_records SET action = 'x'")
+            .await
+            .is_err()
+    );
+    assert!(
+        db.execute_for_test("DELETE FROM audit_records")
+            .await
+            .is_err()
+    );
+    assert_eq!(db.audit_get(1).await.unwrap().unwrap().record.action, "a");
+}
+
+async fn an_erased_person_stays_unreadable(t: &TestDatabase) {
+    let db = t.open().await;
+    db.audit_append(&[record(1, "a", "b")]).await.unwrap();
+    let before = db.audit_bytes(1).await.unwrap();
+    db.execute_for_test("UPDATE person_keys SET wrapped = NULL")
+        .await
+        .unwrap();
+    let found = db.audit_get(1).await.unwrap().unwrap();
+    assert!(found.record.actor.unwrap().is_erased());
+    assert_eq!(db.audit_bytes(1).await.unwrap(), before);
+    assert_eq!(
+        kind(db.audit_append(&[record(2, "a", "b")]).await),
+        Kind::Forbidden
+    );
+}
+
+async fn a_record_is_written_once(t: &TestDatabase) {
+    let db = t.open().await;
+    db.audit_append(&[record(1, "a", "b")]).await.unwrap();
+    assert!(
+        db.audit_append(&[record(2, "a", "b"), record(1, "a", "b")])
+            .await
+            .is_err()
+    );
+    db.audit_append(&[record(3, "a", "b")]).await.unwrap();
+    // What failed left no gap.
+    assert_eq!(
+        db.audit_list(&units(&["*"]), None, 10)
+            .await
+            .unwrap()
+            .rows
+            .iter()
+            .map(|r| r.seq)
+            .collect::<Vec<_>>(),
+        [2, 1]
+    );
+}
