@@ -15,8 +15,9 @@ use services::{Caller, changes::Ask};
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/deployments/{cluster}/{namespace}/{name}/{ask}", post(ask))
+        // The pattern of its page: a route of its own would answer the page's GET with 405.
         .route(
-            "/deployments/{cluster}/{namespace}/{name}/rollback/{revision}",
+            "/deployments/{cluster}/{namespace}/{name}/{ask}/{revision}",
             post(rollback),
         )
 }
@@ -47,15 +48,24 @@ async fn ask(
 async fn rollback(
     State(state): State<AppState>,
     Who(caller): Who,
-    Path((cluster, namespace, name, revision)): Path<(String, String, String, String)>,
+    Path((cluster, namespace, name, what, revision)): Path<(
+        String,
+        String,
+        String,
+        String,
+        String,
+    )>,
     parts: Parts,
     Form(typed): Form<Pairs>,
 ) -> Response {
     let key = DeploymentKey::new(cluster, namespace, name);
-    let page = format!("{}/rollback/{revision}", key.path());
-    let result = match revision.parse() {
-        Ok(revision) => send(&state, &caller, &key, &Ask::Rollback { revision }, &typed).await,
-        Err(e) => Err(e),
+    let page = format!("{}/{what}/{revision}", key.path());
+    let result = match (what.as_str(), revision.parse()) {
+        ("rollback", Ok(revision)) => {
+            send(&state, &caller, &key, &Ask::Rollback { revision }, &typed).await
+        }
+        ("rollback", Err(e)) => Err(e),
+        _ => Err(Error::not_found("a deployment cannot be asked for that")),
     };
     answer(
         &state,
