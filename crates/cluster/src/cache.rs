@@ -97,6 +97,9 @@ pub(crate) struct EventPut {
     pub value: Packed<Event>,
 }
 
+/// Prefixes and regular expressions of storage addresses.
+pub(crate) type UriFormats = (Vec<String>, Vec<String>);
+
 /// `inferenceservice-config`, as far as it says what KServe will do.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct KserveSettings {
@@ -124,7 +127,7 @@ pub(crate) struct Data {
     pub quotas: BTreeMap<Name, Quota>,
     pub runtimes: BTreeMap<Name, Runtime>,
     pub cluster_runtimes: BTreeMap<Name, Runtime>,
-    pub storage: BTreeMap<Name, (Vec<String>, Vec<String>)>,
+    pub storage: BTreeMap<Name, UriFormats>,
     pub settings: Option<KserveSettings>,
     /// Deployments whose line must be made anew.
     pub dirty: BTreeSet<Name>,

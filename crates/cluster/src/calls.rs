@@ -161,7 +161,7 @@ impl Cluster {
                 // somebody else may create it; then their fields make a conflict, or the answer says
                 // "changed" and not "created" and is reported below.
                 let seen = self
-                    .send(Ask::get(&at.path(), self.timing.call).as_person(self.person(who)?))
+                    .send(Ask::get(&at.path(), self.timing.call).with_person(self.person(who)?))
                     .await;
                 match seen {
                     Ok(_) => {
@@ -201,7 +201,7 @@ impl Cluster {
             body: object.to_string().into_bytes(),
             ..Ask::get(&query, self.timing.call)
         };
-        self.send(request.as_person(self.person(who)?))
+        self.send(request.with_person(self.person(who)?))
             .await
             .map_err(|e| self.refuse(e, !dry, object))
     }
@@ -236,7 +236,7 @@ impl Cluster {
             body: body.to_string().into_bytes(),
             ..Ask::get(&path, self.timing.call)
         };
-        match self.send(request.as_person(self.person(who)?)).await {
+        match self.send(request.with_person(self.person(who)?)).await {
             Ok(_) => Ok(()),
             Err(Failure::Refused(s))
                 if s.code == 404 && s.details.as_ref().is_some_and(|d| d.name == at.name) =>
@@ -322,7 +322,7 @@ impl Cluster {
         }
         let path = format!("/api/v1/namespaces/{namespace}/secrets?limit=1000");
         let mut answer = self
-            .send(Ask::get(&path, self.timing.call).as_person(self.person(who)?))
+            .send(Ask::get(&path, self.timing.call).with_person(self.person(who)?))
             .await
             .map_err(|e| self.refuse(e, false, &Value::Null))?;
         let list = serde_json::from_slice::<List>(&answer.body);

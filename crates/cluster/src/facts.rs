@@ -1,7 +1,7 @@
 //! What a cluster is and how its KServe is set up.
 
 use crate::{
-    cache::{Change, KserveSettings},
+    cache::{Change, KserveSettings, UriFormats},
     connect::Connection,
     link::Cluster,
     rest::{Ask, Failure, ask},
@@ -89,7 +89,7 @@ async fn read(cluster: &Cluster, connection: &Connection) -> Option<ClusterFacts
     };
     let data = cluster.data();
     let settings = data.settings.clone().unwrap_or_default();
-    let all = |part: fn(&(Vec<String>, Vec<String>)) -> &Vec<String>| -> Vec<String> {
+    let all = |part: fn(&UriFormats) -> &Vec<String>| -> Vec<String> {
         let mut list: Vec<String> = data.storage.values().flat_map(part).cloned().collect();
         list.sort();
         list.dedup();

@@ -112,6 +112,7 @@ impl Fleet {
 
     /// Makes lines anew and tells what changed: at once, and then not more often than agreed.
     async fn tell(&self, cluster: &Cluster, shutdown: &CancellationToken) {
+        let mut stale = false;
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -127,6 +128,12 @@ impl Fleet {
                     let changed = cluster.review(cluster.clock.now());
                     self.announce(cluster, &changed);
                 }
+            }
+            // A cluster that goes away or comes back changes what every line says.
+            let now_stale = cluster.standing().stale();
+            if now_stale != stale {
+                stale = now_stale;
+                self.announce(cluster, &cluster.shown_names(BACKLOG / 2));
             }
             tokio::select! {
                 () = shutdown.cancelled() => return,

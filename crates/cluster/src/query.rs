@@ -155,6 +155,24 @@ impl Cluster {
         Some(parts.live(self.name(), &id, &name, heard, stale))
     }
 
+    /// Names of deployments in the list, at most so many.
+    pub fn shown_names(&self, most: usize) -> Vec<Name> {
+        let data = self.data();
+        let of = |namespace: &Arc<str>, name: &Arc<str>| Name {
+            namespace: namespace.clone(),
+            name: name.clone(),
+        };
+        data.deployments
+            .iter()
+            .flat_map(|(ns, m)| {
+                m.iter()
+                    .filter(|(_, e)| e.shown.is_some())
+                    .map(move |(n, _)| of(ns, n))
+            })
+            .take(most)
+            .collect()
+    }
+
     /// Makes the lines of deployments that changed anew, without holding up readers. Answers those
     /// whose change is to be told; at most `most` at a time.
     pub fn refresh(&self, most: usize, now: Micros) -> Vec<Name> {

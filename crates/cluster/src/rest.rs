@@ -77,7 +77,7 @@ impl<'a> Ask<'a> {
         }
     }
 
-    pub fn as_person(mut self, headers: HeaderMap) -> Self {
+    pub fn with_person(mut self, headers: HeaderMap) -> Self {
         self.headers.extend(headers);
         self
     }

@@ -56,6 +56,8 @@ fn away(cluster: &Cluster, problem: String) {
     }
     standing.reachable = false;
     standing.problem = Some(problem);
+    drop(standing);
+    cluster.changed.notify_one();
 }
 
 /// Why a cluster cannot be used just now.
@@ -129,6 +131,7 @@ async fn probe(cluster: &Cluster, connection: &Connection) -> Result<(), Absence
     if back {
         tracing::info!(cluster = cluster.name(), "a cluster is there");
         cluster.back.notify_waiters();
+        cluster.changed.notify_one();
     }
     Ok(())
 }

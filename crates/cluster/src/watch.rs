@@ -209,6 +209,7 @@ where
             if !same {
                 tracing::info!(cluster = cluster.name(), kind = self.kind, state = ?state, "a watch changed");
                 cluster.standing_mut().watches.insert(self.kind, state);
+                cluster.changed.notify_one();
             }
         }
         wait

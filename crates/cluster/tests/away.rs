@@ -2,10 +2,16 @@
 //! back by itself. Needs a world with proxies (`gatehouse-world start --proxies`). One test: the
 //! faults are for the whole cluster.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
+
 mod support;
 
 use serde_json::json;
 use services::ports::{Clusters as _, Refusal};
+use std::time::Duration;
 use support::{World, manifest};
 
 #[tokio::test]
@@ -24,6 +30,7 @@ async fn a_cluster_that_is_away_is_shown_as_it_was() {
         .await;
     let deployments = w.fleet.health(w.now())[0].deployments;
 
+    let mut events = w.fleet.subscribe();
     // Connections are closed.
     w.fault(Some(json!({"cut": true}))).await;
     w.until("the cluster is away", || !w.health().0).await;
@@ -32,6 +39,10 @@ async fn a_cluster_that_is_away_is_shown_as_it_was() {
         "{:?}",
         w.health()
     );
+    let told = tokio::time::timeout(Duration::from_secs(10), async {
+        while events.recv().await.is_ok_and(|e| e.key != w.key(name)) {}
+    });
+    assert!(told.await.is_ok(), "readers are told");
     let stale = w.row(name).expect("what was seen stays");
     assert!(stale.stale);
     assert!(w.fleet.live(&w.key(name), w.now()).is_some_and(|l| l.stale));

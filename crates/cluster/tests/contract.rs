@@ -1,5 +1,10 @@
 //! The port `Clusters` against a real API server with KServe's webhooks in front.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
+
 mod support;
 
 use domain::person::ClusterIdentity;
