@@ -105,6 +105,14 @@ impl Artifact {
             "history": history,
         }));
         let described: Vec<Value> = layers.iter().map(|l| descriptor(LAYER, l)).collect();
+        // As builders do: what the labels say of the image, the manifest says too.
+        let mut annotations = json!({"org.opencontainers.image.created": created});
+        for part in ["title", "version", "licenses"] {
+            let key = format!("org.opencontainers.image.{part}");
+            if let Some(value) = inner["Labels"].get(&key) {
+                annotations[&key] = value.clone();
+            }
+        }
         let mut image = Self::new(
             repository,
             MANIFEST,
@@ -113,7 +121,7 @@ impl Artifact {
                 "mediaType": MANIFEST,
                 "config": descriptor(IMAGE_CONFIG, &config),
                 "layers": described,
-                "annotations": {"org.opencontainers.image.created": created},
+                "annotations": annotations,
             }),
         );
         image.blobs = layers;

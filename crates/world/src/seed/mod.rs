@@ -7,6 +7,7 @@ mod artifact;
 mod deployments;
 mod families;
 mod language_models;
+mod metrics;
 mod other_models;
 mod packages;
 mod push;
@@ -58,6 +59,9 @@ pub async fn apply(world: &WorldAddresses, progress: ProgressFn<'_>) -> Result<(
     let shelf = Shelf::new(&world.registry.host, &artifacts);
     deployments::create(world, &shelf).await?;
     report("deployments", true);
+    report("metrics", false);
+    metrics::load(world, now).await?;
+    report("metrics", true);
     Ok(())
 }
 
