@@ -139,6 +139,8 @@ impl session_store::SessionStore for Backend {
             None => None,
         };
         if let Some(n) = &new {
+            // Whatever id the browser came with: a sign-in never takes one over (session fixation).
+            record.id = Id::default();
             record.data.insert(PUBLIC.into(), json!(n.public_id));
         }
         // 128 random bits do not collide; should they, another id is drawn.

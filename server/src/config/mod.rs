@@ -2,11 +2,12 @@
 //! (`GATEHOUSE_SERVER__LISTEN` is `server.listen`). Unknown keys are errors.
 
 mod check;
+mod problem;
 mod secret;
 #[cfg(test)]
 mod tests;
 
-pub use check::{ConfigError, Problem};
+pub use problem::{ConfigError, Problem};
 pub use secret::Secret;
 
 use domain::access::ApprovalRule;

@@ -1,6 +1,6 @@
 //! A value that must never be shown: no `Display`, and a `Debug` that says nothing.
 
-use super::check::Problem;
+use super::Problem;
 use serde::{Deserialize, Deserializer};
 use std::path::Path;
 

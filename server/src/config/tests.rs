@@ -134,3 +134,11 @@ fn a_secret_of_the_wrong_type_is_not_repeated() {
     assert!(!e.contains("483211"), "{e}");
     assert!(!format!("{:?}", read(GOOD).expect("good")).contains("s3cret"));
 }
+
+#[test]
+fn a_missing_key_is_named() {
+    assert_eq!(
+        problems(&GOOD.replace("client_id = \"gatehouse\"", "")),
+        ["oidc.client_id: it is missing"]
+    );
+}

@@ -2,7 +2,7 @@
 
 use super::{
     context::RequestContext,
-    page::{Fault, see_other},
+    page::{Fault, alert, document, escape, see_other},
     return_to,
     state::AppState,
 };
@@ -10,7 +10,7 @@ use crate::session::id_hash;
 use axum::{
     extract::{FromRequestParts, Request, State},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
 };
 use domain::{Error, Micros, Result};
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
@@ -39,6 +39,9 @@ pub async fn authenticate(
     match signed(&state, id, context.as_ref(), request.headers().clone()).await {
         Ok(Some(signed)) => {
             request.extensions_mut().insert(signed);
+        }
+        Ok(None) if is_form(&request) => {
+            return keep_form(request, state.config.server.body_bytes).await;
         }
         Ok(None) => {}
         // Not knowing who asks is not "nobody asks": the page must not say "sign in" then.
@@ -86,7 +89,7 @@ async fn signed(
 /// make a page hang. A lease in the database sees to it that many tabs refresh once.
 fn refresh_aside(state: AppState, row: Arc<SessionRow>) {
     tokio::spawn(async move {
-        if let Err(e) = state.identity.refresh_session(&row).await {
+        if let Err(e) = state.identity.refresh_session(&row.id_hash).await {
             tracing::info!(
                 session = row.public_id,
                 problem = e.for_log(),
@@ -170,20 +173,76 @@ pub fn not_signed_in(method: &Method, uri: &http::Uri, headers: &HeaderMap) -> R
         let body = serde_json::json!({ "error": "you are not signed in" });
         return (StatusCode::UNAUTHORIZED, axum::Json(body)).into_response();
     }
-    // The form's own page is where they come from.
-    let from = headers
-        .get(header::REFERER)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| url::Url::parse(v).ok())
-        .map(|u| u[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
-        .unwrap_or_else(|| "/".into());
+    let from = came_from(headers);
     Fault::from(
-        Error::forbidden("your session has ended, so nothing was sent").remedy(
-            "Keep this page: sign in by the link below in another tab, then come back here, go back once and send the form again. \
-             Your browser still has what you typed.",
-        ),
+        Error::forbidden("your session has ended, so nothing was sent")
+            .remedy("Sign in and open the page again."),
     )
     .status(StatusCode::UNAUTHORIZED)
     .next(return_to::sign_in(&from), "Sign in")
     .into_response()
+}
+
+/// The path that a form stands on: where its sender comes from.
+fn came_from(headers: &HeaderMap) -> String {
+    headers
+        .get(header::REFERER)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| url::Url::parse(v).ok())
+        .map_or_else(
+            || "/".into(),
+            |u| u[url::Position::BeforePath..url::Position::AfterQuery].to_owned(),
+        )
+}
+
+fn is_form(request: &Request) -> bool {
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
+    };
+    *request.method() == Method::POST
+        && request.uri().path() != "/signout"
+        && header(header::CONTENT_TYPE).starts_with("application/x-www-form-urlencoded")
+        && header(header::ACCEPT).contains("text/html")
+}
+
+/// A form whose sender's session has ended comes back with everything that was typed, to be sent
+/// again after signing in. The CSRF layer has seen to it that it came from a page of ours.
+async fn keep_form(request: Request, most: usize) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, most).await else {
+        return not_signed_in(&parts.method, &parts.uri, &parts.headers);
+    };
+    let fields: String = url::form_urlencoded::parse(&bytes)
+        .map(|(name, value)| {
+            format!(
+                "<input type=\"hidden\" name=\"{}\" value=\"{}\">\n",
+                escape(&name),
+                escape(&value)
+            )
+        })
+        .collect();
+    let action =
+        return_to::local(parts.uri.path_and_query().map_or("/", |p| p.as_str())).to_owned();
+    let body = format!(
+        "<h1 class=\"pf-v6-c-title pf-m-2xl\">Your session has ended</h1>\n{}\
+         <p><a class=\"pf-v6-c-button pf-m-primary\" href=\"{}\" target=\"_blank\" rel=\"noopener\">Sign in (opens another tab)</a></p>\n\
+         <form method=\"post\" action=\"{}\">\n{fields}\
+         <button class=\"pf-v6-c-button pf-m-secondary\" type=\"submit\">Send the form again</button>\n</form>",
+        alert(
+            "warning",
+            "Nothing was sent, and nothing is lost",
+            "This page keeps what you typed. Sign in in another tab, come back here and send the form again.",
+        ),
+        escape(&return_to::sign_in(&came_from(&parts.headers))),
+        escape(&action),
+    );
+    (
+        StatusCode::UNAUTHORIZED,
+        Html(document("Your session has ended", &body)),
+    )
+        .into_response()
 }

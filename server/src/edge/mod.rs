@@ -72,6 +72,7 @@ pub fn router(state: AppState, backend: session::Backend) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .route("/pkg/{*file}", get(statics::built))
         .route(
             "/hooks/registry",
             post(hooks::registry.layer(RequestBodyLimitLayer::new(hooks::MAX_BODY))),

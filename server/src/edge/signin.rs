@@ -155,7 +155,8 @@ pub async fn callback(
                     .sign_in(&signed_in.sign_in, &info)
                     .await?;
                 // A new id at each sign-in; what the browser had before ends.
-                session.flush().await.map_err(Error::internal)?;
+                session.cycle_id().await.map_err(Error::internal)?;
+                session.clear().await;
                 let new = NewSession {
                     public_id,
                     account: caller.account,

@@ -6,7 +6,7 @@ pub mod http;
 pub mod jose;
 pub mod refresh;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use claims::Tokens;
 pub use flow::{Answer, LoginState, SignInError, SignedIn};

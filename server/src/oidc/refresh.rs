@@ -30,6 +30,20 @@ use std::sync::Arc;
 /// For how long one request may refresh while all others wait for what it finds.
 const LEASE: i64 = 20 * Micros::SECOND;
 
+/// Groups so young are not asked for again.
+const JUST_NOW: i64 = 10 * Micros::SECOND;
+
+/// What came of asking for new tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refresh {
+    /// The groups as the provider has them now.
+    Fresh(GroupSnapshot),
+    /// There is no refresh token.
+    Impossible,
+    /// Another request or replica is at it.
+    Busy,
+}
+
 /// Why tokens could not be refreshed.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
@@ -72,18 +86,17 @@ impl Provider {
                 {
                     RefreshError::Ended(r.error().to_string())
                 }
+                // Anything else is the provider's or the configuration's trouble and says nothing
+                // about the person: the session goes on.
                 RequestTokenError::ServerResponse(r) => {
-                    SignInError::Provider(r.error().to_string()).into()
+                    away(format!("it answered `{}`", r.error()))
                 }
-                RequestTokenError::Request(e) => {
-                    SignInError::Unavailable(super::unavailable().caused_by(e)).into()
-                }
+                RequestTokenError::Request(e) => away(e.to_string()),
+                // The parse error's text may hold part of the answer: only the path is kept.
                 RequestTokenError::Parse(e, _) => {
-                    SignInError::Unreadable(format!("token answer at `{}`", e.path())).into()
+                    away(format!("its answer cannot be read at `{}`", e.path()))
                 }
-                RequestTokenError::Other(_) => {
-                    SignInError::Unreadable("token answer".into()).into()
-                }
+                RequestTokenError::Other(_) => away("its answer cannot be read".into()),
             })?;
         let access = response.access_token().secret().clone();
         let (id, id_claims) = match response.id_token() {
@@ -133,6 +146,10 @@ impl Provider {
     }
 }
 
+fn away(cause: String) -> RefreshError {
+    SignInError::Unavailable(super::unavailable().caused_by(cause)).into()
+}
+
 /// Purpose under which a session's tokens are sealed: they open for no other session.
 pub fn tokens_purpose(id_hash: &str) -> String {
     format!("session-tokens:{id_hash}")
@@ -148,28 +165,38 @@ pub struct ProviderIdentity {
 }
 
 impl ProviderIdentity {
-    /// Refreshes this session's tokens and its account's groups. `Ok(None)`: there is no refresh
-    /// token, or another request is at it. Errors: `Forbidden` when the provider ended it (the session
-    /// is ended here too), `Unavailable`.
-    pub async fn refresh_session(&self, row: &SessionRow) -> Result<Option<GroupSnapshot>> {
-        let (Some(account), Some(sealed), Some(subject)) = (row.account, &row.tokens, &row.subject)
-        else {
-            return Ok(None);
-        };
-        let tokens: Tokens =
-            serde_json::from_slice(&self.vault.open(&tokens_purpose(&row.id_hash), sealed)?)
-                .map_err(Error::internal)?;
-        let Some(refresh) = tokens.refresh.clone() else {
-            return Ok(None);
-        };
+    /// Refreshes this session's tokens and its account's groups, once for many tabs and replicas.
+    /// Errors: `Forbidden` when the provider ended it (the session is ended here too), `Unavailable`.
+    pub async fn refresh_session(&self, id_hash: &str) -> Result<Refresh> {
         let now = self.clock.now();
+        // The lease first, then the row: whoever reads the tokens under the lease reads those that the
+        // last refresh left. A provider that rotates refresh tokens takes a spent one for theft.
         if !self
             .store
-            .session_refresh_lease(&row.id_hash, now, now.plus(LEASE))
+            .session_refresh_lease(id_hash, now, now.plus(LEASE))
             .await?
         {
-            return Ok(None);
+            return Ok(Refresh::Busy);
         }
+        let Some(row) = self.store.session_load(id_hash, now).await? else {
+            return Ok(Refresh::Impossible);
+        };
+        let (Some(account), Some(sealed), Some(subject)) = (row.account, &row.tokens, &row.subject)
+        else {
+            return Ok(Refresh::Impossible);
+        };
+        if let Some(snapshot) = self.store.groups(account).await?
+            && snapshot.source == GroupSource::Refresh
+            && now.since(snapshot.taken_at) < JUST_NOW
+        {
+            return Ok(Refresh::Fresh(snapshot));
+        }
+        let tokens: Tokens =
+            serde_json::from_slice(&self.vault.open(&tokens_purpose(id_hash), sealed)?)
+                .map_err(Error::internal)?;
+        let Some(refresh) = tokens.refresh.clone() else {
+            return Ok(Refresh::Impossible);
+        };
         match self.provider.refresh(&tokens, &refresh, subject).await {
             Ok(new) => {
                 let bytes = serde_json::to_vec(&new.tokens).map_err(Error::internal)?;
@@ -185,7 +212,7 @@ impl ProviderIdentity {
                     taken_at: self.clock.now(),
                 };
                 self.store.record_groups(account, &snapshot, &[]).await?;
-                Ok(Some(snapshot))
+                Ok(Refresh::Fresh(snapshot))
             }
             Err(RefreshError::Refused(SignInError::Unavailable(e))) => Err(e),
             Err(e) => {
@@ -196,7 +223,7 @@ impl ProviderIdentity {
                     reason,
                     "a session could not be refreshed and was ended"
                 );
-                let record = self.ended(row, &reason);
+                let record = self.ended(&row, &reason);
                 self.store
                     .session_end(&row.id_hash, self.clock.now(), &[record])
                     .await?;
@@ -232,13 +259,20 @@ impl ProviderIdentity {
 #[async_trait]
 impl IdentityProvider for ProviderIdentity {
     async fn refresh_groups(&self, account: AccountId) -> Result<Option<GroupSnapshot>> {
-        match self
+        let Some(row) = self
             .store
             .session_latest_of(account, self.clock.now())
             .await?
-        {
-            Some(row) => self.refresh_session(&row).await,
-            None => Ok(None),
+        else {
+            return Ok(None);
+        };
+        match self.refresh_session(&row.id_hash).await? {
+            Refresh::Fresh(snapshot) => Ok(Some(snapshot)),
+            Refresh::Impossible => Ok(None),
+            Refresh::Busy => Err(Error::unavailable(
+                "the account's groups are being refreshed just now",
+            )
+            .remedy("Try again in a moment.")),
         }
     }
 }

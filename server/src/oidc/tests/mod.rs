@@ -2,5 +2,5 @@
 
 mod backchannel;
 mod code;
-mod op;
+pub(crate) mod op;
 mod refresh;

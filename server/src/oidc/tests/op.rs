@@ -24,10 +24,12 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, AtomicU8, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
+/// Where the console says it is.
+pub const CONSOLE: &str = "http://127.0.0.1:1";
 pub const CLIENT: &str = "gatehouse";
 pub const SECRET: &str = "s3cret & co";
 /// The time of all tests, in seconds.
@@ -49,11 +51,14 @@ impl Clock for TestClock {
 
 /// Counts instead of drawing.
 #[derive(Default)]
-pub struct Counting(AtomicU8);
+pub struct Counting(AtomicU64);
 
 impl Entropy for Counting {
     fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(self.0.fetch_add(1, Ordering::SeqCst));
+        let n = self.0.fetch_add(1, Ordering::SeqCst).to_le_bytes();
+        for (b, n) in bytes.iter_mut().zip(n.into_iter().cycle()) {
+            *b = n;
+        }
     }
     fn uuid(&self) -> uuid::Uuid {
         uuid::Uuid::from_u128(self.0.fetch_add(1, Ordering::SeqCst).into())
@@ -158,7 +163,7 @@ pub struct World {
     pub issuer: String,
     pub answers: Arc<Mutex<Answers>>,
     pub clock: Arc<TestClock>,
-    pub provider: Provider,
+    pub provider: Arc<Provider>,
     entropy: Counting,
 }
 
@@ -214,7 +219,7 @@ impl World {
             ca_file: None,
         };
         let http = http::client(None).expect("client");
-        let provider = Provider::new(config, "http://127.0.0.1:1".into(), http, clock.clone());
+        let provider = Arc::new(Provider::new(config, CONSOLE.into(), http, clock.clone()));
         Self {
             issuer,
             answers,
@@ -237,8 +242,9 @@ impl World {
 
     /// Claims of a good ID token.
     pub fn claims(&self, nonce: &str) -> Value {
+        let now = self.clock.now().0 / Micros::SECOND;
         json!({
-            "iss": self.issuer, "sub": "u-1", "aud": CLIENT, "iat": NOW, "exp": NOW + 300, "nonce": nonce,
+            "iss": self.issuer, "sub": "u-1", "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": nonce,
             "preferred_username": "ai", "name": "Ada", "email": "ada@example.org",
             "groups": ["gh-ai", "gh-ai", "gh-approvers-retail"], "employee_number": "7", "sid": "s-1",
         })

@@ -1,0 +1,5 @@
+//! The whole edge over a real database, against the provider of the OpenID tests.
+
+mod house;
+mod http;
+mod session;
