@@ -37,7 +37,9 @@ impl Console {
         command
             .arg("--config")
             .arg(&self.config)
-            .env("LEPTOS_SITE_ROOT", paths.site());
+            .env("LEPTOS_SITE_ROOT", paths.site())
+            // Its log is a file.
+            .env("NO_COLOR", "1");
         // Our own variables begin as the console's settings do, and it refuses what it does not know.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
@@ -95,7 +97,7 @@ pub fn wait(running: &mut Running, listen: &str, mut go_on: impl FnMut() -> bool
         if !go_on() {
             return Err("interrupted".into());
         }
-        if status(listen, "/healthz").is_some_and(|status| status == 200) {
+        if answers(listen) {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -104,6 +106,11 @@ pub fn wait(running: &mut Running, listen: &str, mut go_on: impl FnMut() -> bool
         "the console did not answer at {listen}; {}",
         shell::end_of(&running.log)
     ))
+}
+
+/// Whether a console answers at `listen` now.
+pub fn answers(listen: &str) -> bool {
+    status(listen, "/healthz").is_some_and(|status| status == 200)
 }
 
 /// The HTTP status of a page, if something answers within a second.

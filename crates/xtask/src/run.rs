@@ -86,7 +86,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
     progress.say(
         "ready",
         format_args!(
-            "the first page answers {} after the build",
+            "everything is there {} after the build",
             words(progress.elapsed() - built)
         ),
     );
@@ -252,10 +252,23 @@ fn with_world(
     // The world writes the console's configuration before it starts anything, so the console
     // starts beside it and its first page is there at once.
     let mut early: Option<(Running, String)> = None;
+    let mut answered = false;
     let addresses = world::wait(&mut world, &options.state, progress, || {
-        if early.is_none() && is_newer(&console.config, begun) {
-            let text = shell::read(&console.config)?;
-            early = Some((console.start(paths, logs.join("console.log"))?, text));
+        match &mut early {
+            None if is_newer(&console.config, begun) => {
+                let text = shell::read(&console.config)?;
+                early = Some((console.start(paths, logs.join("console.log"))?, text));
+            }
+            Some((running, _)) if !answered => {
+                running.check()?;
+                let (listen, url) = console.addresses()?;
+                if console::answers(&listen) {
+                    answered = true;
+                    let time = words(begun.elapsed().unwrap_or_default());
+                    progress.say("console", format_args!("{url} answers after {time}"));
+                }
+            }
+            _ => {}
         }
         Ok(!stop.load(Ordering::Relaxed))
     })?;
