@@ -150,6 +150,15 @@ impl Apply {
         (ctx.boundary)("checked");
 
         let intent = self.record(&work, "item.apply").as_intent();
+        // Whoever died here left an intent without its effect: it ends before the next one begins.
+        let mut records = Vec::new();
+        if resumed {
+            let said = json!({ "message": "The process ended before this was carried out; it is tried again." });
+            for left in self.open_intents(&work).await? {
+                records.push(self.outcome(&left, RecordOutcome::Failure, said.clone()));
+            }
+        }
+        records.push(intent.clone());
         work.item.attempts += 1;
         work.item.state = ItemState::Applying;
         let to_applying = (work.change.state == ChangeState::Queued).then(|| Transition {
@@ -160,12 +169,7 @@ impl Apply {
             at: ctx.clock.now(),
         });
         ctx.store
-            .item_update(
-                &work.item,
-                &work.job.fence,
-                to_applying.as_ref(),
-                std::slice::from_ref(&intent),
-            )
+            .item_update(&work.item, &work.job.fence, to_applying.as_ref(), &records)
             .await?;
         if to_applying.is_some() {
             work.change = ctx

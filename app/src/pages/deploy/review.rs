@@ -63,6 +63,7 @@ pub fn page(r: Review) -> AnyView {
             <DiffTable changes=r.differences.clone() before="Live" after="Then" />
             <details class="gh-details"><summary>"As text"</summary><DiffText lines=r.difference_text.clone() /></details>
         }))}
+        {v.sizing.as_ref().map(|e| card("GPU memory, as a range", super::resources::sizing(e)))}
         {v.fit.as_ref().map(|f| card("Does it fit now?", super::resources::fit(f)))}
         {r.prepared.as_ref().and_then(|p| p.content.as_ref()).map(|c| card("What it leads to when it runs", closure(&c.closure)))}
         <section class="pf-v6-c-card">
