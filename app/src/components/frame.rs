@@ -4,18 +4,46 @@ use crate::{Theme, load};
 use domain::access::Role;
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
-use services::Caller;
+use services::{Caller, authz::Action};
 
-/// Navigation entries: address, words, and the other addresses that belong to it.
-const NAVIGATION: [(&str, &str, &[&str]); 8] = [
-    ("/", "Overview", &[]),
-    ("/catalog", "Catalogue", &[]),
-    ("/deployments", "Deployments", &[]),
-    ("/approvals", "Approvals", &["/changes"]),
-    ("/requests", "My requests", &["/deploy/"]),
-    ("/registries", "Registries", &[]),
-    ("/clusters", "Clusters", &[]),
-    ("/audit", "Audit", &[]),
+/// A navigation entry.
+struct Entry {
+    href: &'static str,
+    words: &'static str,
+    /// Other addresses that belong to it.
+    others: &'static [&'static str],
+    /// What one has to be allowed for the page to be of use; `None`: for everybody.
+    needs: Option<Action>,
+}
+
+const fn entry(
+    href: &'static str,
+    words: &'static str,
+    others: &'static [&'static str],
+    needs: Option<Action>,
+) -> Entry {
+    Entry {
+        href,
+        words,
+        others,
+        needs,
+    }
+}
+
+const NAVIGATION: [Entry; 8] = [
+    entry("/", "Overview", &[], None),
+    entry("/catalog", "Catalogue", &[], None),
+    entry("/deployments", "Deployments", &[], None),
+    entry("/approvals", "Approvals", &["/changes"], None),
+    entry("/requests", "My requests", &["/deploy/"], None),
+    entry(
+        "/registries",
+        "Registries",
+        &[],
+        Some(Action::ViewRegistries),
+    ),
+    entry("/clusters", "Clusters", &[], Some(Action::ViewClusters)),
+    entry("/audit", "Audit", &[], Some(Action::ViewAudit)),
 ];
 
 /// The most that the badge counts to.
@@ -150,23 +178,30 @@ fn navigation(caller: Caller, path: String) -> AnyView {
     let links = async move {
         // A count that cannot be had is left out; the page itself says what is wrong.
         let waiting = services.changes.queue_count(&caller).await.unwrap_or(0);
-        let now = NAVIGATION
+        let entries: Vec<&Entry> = NAVIGATION
             .iter()
-            .find(|n| is_current(n, &path))
-            .map_or("Menu", |n| n.1);
+            .filter(|e| {
+                e.needs
+                    .is_none_or(|a| services.ctx.policy.may_anywhere(&caller, a))
+            })
+            .collect();
+        let now = entries
+            .iter()
+            .find(|e| is_current(e, &path))
+            .map_or("Menu", |e| e.words);
         view! {
             <details class="gh-menu">
                 <summary>{now}<span class="pf-v6-screen-reader">", menu"</span></summary>
-                <nav class="gh-nav" aria-label="Main, small screens">{list(&path, waiting)}</nav>
+                <nav class="gh-nav" aria-label="Main, small screens">{list(&entries, &path, waiting)}</nav>
             </details>
-            <nav class="gh-nav" aria-label="Main">{list(&path, waiting)}</nav>
+            <nav class="gh-nav" aria-label="Main">{list(&entries, &path, waiting)}</nav>
         }
     };
     view! { <Suspense fallback=|| ()>{Suspend::new(links)}</Suspense> }.into_any()
 }
 
-fn is_current((href, _, others): &(&str, &str, &[&str]), path: &str) -> bool {
-    if *href == "/" {
+fn is_current(entry: &Entry, path: &str) -> bool {
+    if entry.href == "/" {
         return path == "/";
     }
     let within = |p: &str| {
@@ -175,14 +210,14 @@ fn is_current((href, _, others): &(&str, &str, &[&str]), path: &str) -> bool {
                 .strip_prefix(p)
                 .is_some_and(|rest| p.ends_with('/') || rest.starts_with('/'))
     };
-    within(href) || others.iter().any(|o| within(o))
+    within(entry.href) || entry.others.iter().any(|o| within(o))
 }
 
-fn list(path: &str, waiting: usize) -> AnyView {
-    let items: Vec<AnyView> = NAVIGATION
+fn list(entries: &[&Entry], path: &str, waiting: usize) -> AnyView {
+    let items: Vec<AnyView> = entries
         .iter()
         .map(|entry| {
-            let (href, words, _) = *entry;
+            let (href, words) = (entry.href, entry.words);
             let current = is_current(entry, path).then_some(if path == href { "page" } else { "true" });
             let badge = (href == "/approvals" && waiting > 0).then(|| {
                 let n = if waiting > MANY { format!("{MANY}+") } else { waiting.to_string() };
@@ -192,4 +227,27 @@ fn list(path: &str, waiting: usize) -> AnyView {
         })
         .collect();
     view! { <ul role="list">{items}</ul> }.into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_belongs_to_one_entry() {
+        for (path, words) in [
+            ("/", "Overview"),
+            ("/catalog/models/1", "Catalogue"),
+            ("/changes/1", "Approvals"),
+            ("/deploy/1/use", "My requests"),
+            ("/deployments/a/b/c", "Deployments"),
+        ] {
+            let found: Vec<&str> = NAVIGATION
+                .iter()
+                .filter(|e| is_current(e, path))
+                .map(|e| e.words)
+                .collect();
+            assert_eq!(found, [words], "{path}");
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub fn parameters(n: u64) -> String {
     }
 }
 
-/// `131072` → `128 k tokens`.
+/// A number of tokens: `131072` → `128 k`.
 pub fn context(tokens: u64) -> String {
     if tokens >= 1024 && tokens.is_multiple_of(1024) {
         format!("{} k tokens", tokens / 1024)
@@ -89,6 +89,18 @@ pub fn scan_label(fact: Option<&ScanFact>) -> AnyView {
     view! { <Label tone=tone text=text />{severe} }.into_any()
 }
 
+/// Signature, scan and pickles of a version, one below the other.
+pub fn checks(v: &VersionRow) -> AnyView {
+    view! {
+        <ul class="gh-plain-list gh-stack-tight" role="list">
+            <li><span class="gh-muted gh-small">"Signature "</span>{signature_label(&v.signature)}</li>
+            <li><span class="gh-muted gh-small">"Scan "</span>{scan_label(v.scan.as_ref())}</li>
+            {v.pickle.as_ref().map(|p| view! { <li>{pickle_label(p)}</li> })}
+        </ul>
+    }
+    .into_any()
+}
+
 /// Loading these files runs what is in them.
 pub fn pickle_label(fact: &PickleFact) -> AnyView {
     let (tone, text) = pickle_words(fact.state);
@@ -136,7 +148,10 @@ pub fn all(v: &VersionRow) -> AnyView {
         ("Parameters", known(f.parameters.map(parameters))),
         ("Quantisation", known(quantisation)),
         ("Weights", known(f.dtype.clone())),
-        ("Context length", known(f.context_length.map(context))),
+        (
+            "Context length",
+            known(f.context_length.map(|n| format!("{} tokens", context(n)))),
+        ),
         ("Licence", known(f.licence.clone())),
         ("Languages", list(&f.languages)),
         ("Made from", list(&f.base_models)),
@@ -166,9 +181,8 @@ pub fn all(v: &VersionRow) -> AnyView {
     terms(pairs)
 }
 
-/// Signature, scan and files that run code, with what was found.
-pub fn safety(v: &VersionRow) -> AnyView {
-    let signature = v.signature.sentence();
+/// Who signed it, against the keys that the configuration trusts.
+pub fn signature(v: &VersionRow) -> AnyView {
     let by: Vec<AnyView> = match &v.signature {
         SignatureFact::Verified { by } => by
             .iter()
@@ -181,15 +195,21 @@ pub fn safety(v: &VersionRow) -> AnyView {
         _ => Vec::new(),
     };
     let keys = (!by.is_empty()).then(|| view! { <ul class="pf-v6-c-list">{by}</ul> });
-    view! {
-        {card("Signature", view! { <p>{signature_label(&v.signature)}" "{signature}</p>{keys} })}
-        {card("Vulnerability scan", scan(v.scan.as_ref()))}
-        {v.pickle.as_ref().map(|p| card("Files that run code when they are loaded", pickle(p)))}
-    }
-    .into_any()
+    card(
+        "Signature",
+        view! { <p>{signature_label(&v.signature)}" "{v.signature.sentence()}</p>{keys} },
+    )
 }
 
-fn scan(fact: Option<&ScanFact>) -> AnyView {
+/// Files that run code, where there are any.
+pub fn pickles(v: &VersionRow) -> Option<AnyView> {
+    v.pickle
+        .as_ref()
+        .map(|p| card("Files that run code when they are loaded", pickle(p)))
+}
+
+/// The scan report with its worst findings.
+pub fn scan(fact: Option<&ScanFact>) -> AnyView {
     let Some(f) = fact else {
         return view! { <p><Label tone=Tone::Quiet text="no report" />" No scan report is attached to this version. That is not the same as “nothing found”: attach a Trivy report to the digest and sync the registry."</p> }.into_any();
     };
@@ -238,7 +258,7 @@ fn scan(fact: Option<&ScanFact>) -> AnyView {
                 None => x.id.into_any(),
             };
             row(vec![
-                ("Finding", view! { {id}{x.title.map(|t| view! { <div class="gh-muted gh-small">{t}</div> })} }.into_any()),
+                ("Finding", view! { <div class="gh-wide">{id}{x.title.map(|t| view! { <div class="gh-muted gh-small">{t}</div> })}</div> }.into_any()),
                 ("Severity", view! { <Label tone=tone text=x.severity.label() /> }.into_any()),
                 ("Package", x.package.into_any()),
                 ("Installed", x.installed.into_any()),
@@ -311,7 +331,7 @@ mod tests {
         assert_eq!(size(310 << 20), "310 MiB");
         assert_eq!(parameters(8_030_261_248), "8.03 B");
         assert_eq!(parameters(335_000_000), "335 M");
-        assert_eq!(context(131_072), "128 k tokens");
-        assert_eq!(context(512), "512 tokens");
+        assert_eq!(context(131_072), "128 k");
+        assert_eq!(context(512), "512");
     }
 }

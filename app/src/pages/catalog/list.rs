@@ -253,8 +253,7 @@ fn line(m: &ModelRow) -> AnyView {
         ("Context", nowrap(f.context_length.map(facts::context))),
         ("Licence", known(f.licence.clone())),
         ("Size", nowrap(f.size_bytes.or(f.artifact_bytes).map(facts::size))),
-        ("Signature", facts::signature_label(&v.signature)),
-        ("Scan", view! { {facts::scan_label(v.scan.as_ref())}{v.pickle.as_ref().map(|p| view! { <div>{facts::pickle_label(p)}</div> })} }.into_any()),
+        ("Checks", facts::checks(v)),
         ("Newest", view! { <div class="gh-hash">{name_of(v)}</div><div class="gh-muted gh-small"><When at=age />", "<span class="gh-nowrap">{versions}</span></div> }.into_any()),
     ])
 }

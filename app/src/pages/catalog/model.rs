@@ -80,17 +80,7 @@ fn line(v: &VersionRow, may_deploy: bool, newest: bool) -> AnyView {
         ("Format", known(f.format.as_ref().map(|x| x.label().to_owned()))),
         ("Quantisation", known(f.quantisation.clone().or(f.dtype.clone()))),
         ("Size", known(f.size_bytes.or(f.artifact_bytes).map(facts::size))),
-        (
-            "Checks",
-            view! {
-                <ul class="gh-plain-list gh-stack-tight" role="list">
-                    <li><span class="gh-muted gh-small">"Signature "</span>{facts::signature_label(&v.signature)}</li>
-                    <li><span class="gh-muted gh-small">"Scan "</span>{facts::scan_label(v.scan.as_ref())}</li>
-                    {v.pickle.as_ref().map(|p| view! { <li>{facts::pickle_label(p)}</li> })}
-                </ul>
-            }
-            .into_any(),
-        ),
+        ("Checks", facts::checks(v)),
         ("Seen", view! { <When at=v.first_seen /> }.into_any()),
         (
             "Deploy",

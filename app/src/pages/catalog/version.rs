@@ -66,9 +66,11 @@ fn page(v: &VersionView) -> AnyView {
                 })}
                 <div class="gh-stack">
                     {card("Tags", tags(&version.tags))}
-                    {facts::safety(version)}
+                    {facts::signature(version)}
+                    {facts::pickles(version)}
                 </div>
             </div>
+            {card("Vulnerability scan", facts::scan(version.scan.as_ref()))}
             {card("Card", card_text(v.card_html.as_deref()))}
             {card("Files", files(v))}
         </section>
@@ -91,9 +93,17 @@ fn serving(clusters: &[(String, Servability)]) -> AnyView {
     if clusters.is_empty() {
         return view! { <Empty title="No cluster is connected"><p>"Clusters are named in the console’s configuration file."</p></Empty> }.into_any();
     }
-    let parts: Vec<AnyView> = clusters
-        .iter()
-        .map(|(name, s)| {
+    // Clusters that can do the same are said together.
+    let mut groups: Vec<(Vec<&str>, &Servability)> = Vec::new();
+    for (name, s) in clusters {
+        match groups.iter_mut().find(|(_, known)| *known == s) {
+            Some((names, _)) => names.push(name),
+            None => groups.push((vec![name], s)),
+        }
+    }
+    let parts: Vec<AnyView> = groups
+        .into_iter()
+        .map(|(names, s)| {
             let (tone, words) = match s.ways.len() {
                 0 => (Tone::Bad, "cannot be served as it is".to_owned()),
                 1 => (Tone::Good, "1 way".to_owned()),
@@ -101,14 +111,14 @@ fn serving(clusters: &[(String, Servability)]) -> AnyView {
             };
             let ways: Vec<AnyView> = s.ways.iter().enumerate().map(|(i, w)| way(w, i == 0)).collect();
             let none = ways.is_empty();
-            let obstacles: Vec<AnyView> = s.obstacles.iter().map(obstacle).collect();
+            let obstacles: Vec<AnyView> = s.obstacles.iter().enumerate().map(|(i, o)| obstacle(o, format!("Way out {} for {}, to copy", i + 1, names.join(", ")))).collect();
             let blocked = (!obstacles.is_empty()).then(|| {
                 let heading = if none { "Why not, and what to do" } else { "What does not work here, and why" };
                 view! { <details class="gh-details" open=none><summary>{heading}</summary><ul class="gh-facts gh-findings" role="list">{obstacles}</ul></details> }
             });
             view! {
                 <div class="gh-stack">
-                    <h3 class="gh-inline">{name.clone()}<Label tone=tone text=words /></h3>
+                    <h3 class="gh-inline">{names.join(", ")}<Label tone=tone text=words /></h3>
                     {(!none).then(|| view! { <ol class="gh-facts gh-findings" role="list">{ways}</ol> })}
                     {blocked}
                 </div>
@@ -141,9 +151,9 @@ fn way(w: &Way, best: bool) -> AnyView {
     .into_any()
 }
 
-fn obstacle(o: &Obstacle) -> AnyView {
+fn obstacle(o: &Obstacle, label: String) -> AnyView {
     let out = o.way_out.clone().map(|w| {
-        view! { <p><strong>"What to do: "</strong>{w.text}</p>{w.snippet.map(|s| view! { <Code text=s label="What to do, to copy" /> })} }
+        view! { <p><strong>"What to do: "</strong>{w.text}</p>{w.snippet.map(|s| view! { <Code text=s label=label /> })} }
     });
     view! { <li><p>{o.scheme.map(|s| view! { <code>{scheme(s)}</code>" " })}{o.reason.clone()}</p>{out}</li> }.into_any()
 }
