@@ -39,16 +39,20 @@ function api(method, path, body, type = "application/json") {
 
 const services = `/apis/serving.kserve.io/v1beta1/namespaces/${NAMESPACE}/inferenceservices`;
 
-function service(index) {
+function service(index, name = `bench-${String(index).padStart(5, "0")}`, stopped = true) {
   return {
     apiVersion: "serving.kserve.io/v1beta1",
     kind: "InferenceService",
     metadata: {
-      name: `bench-${String(index).padStart(5, "0")}`,
+      name,
       namespace: NAMESPACE,
       labels: { "gatehouse.dev/bench": "true" },
       // Stopped: the object and its status are real, and no pods are needed.
-      annotations: { "serving.kserve.io/stop": "true", "serving.kserve.io/deploymentMode": "Standard" },
+      annotations: {
+        "serving.kserve.io/deploymentMode": "Standard",
+        // Not "false" otherwise: whoever sets a field owns it, and the console takes none away.
+        ...(stopped && { "serving.kserve.io/stop": "true" }),
+      },
     },
     spec: {
       predictor: {
@@ -125,33 +129,57 @@ async function signIn(login) {
   return browser;
 }
 
-/** What a change takes from the click to the applied object, and the API server's part of it. */
+/**
+ * What a change takes from the click to the applied object, and the API server's part of it.
+ * Stopping is the change that is decided at once: it needs a right and no approval.
+ */
 async function applied(login, count) {
   const browser = await signIn(login);
   const result = { applied: [], direct: [] };
+  const round = Date.now().toString(36);
   for (let index = 0; index < count; index++) {
-    const name = `bench-${String(index).padStart(5, "0")}`;
+    const name = `bench-live-${round}-${index}`;
     const path = `${services}/${name}`;
-    // The same change made directly: the baseline.
-    const patch = { apiVersion: "serving.kserve.io/v1beta1", kind: "InferenceService", metadata: { name, annotations: { "gatehouse.dev/bench-round": String(Date.now()) } } };
+    await api("POST", services, service(index, name, false));
+
+    // A change of the same size made directly: the baseline.
+    const metadata = { name, annotations: { "gatehouse.dev/bench": round } };
+    const patch = { apiVersion: "serving.kserve.io/v1beta1", kind: "InferenceService", metadata };
     let begun = performance.now();
     await api("PATCH", `${path}?fieldManager=bench`, patch, "application/apply-patch+yaml");
     result.direct.push(performance.now() - begun);
 
-    const before = (await api("GET", path)).metadata.annotations?.["gatehouse.dev/change"];
+    await seen(browser, name);
     begun = performance.now();
     const url = new URL(`/deployments/${cluster.name}/${NAMESPACE}/${name}/stop`, console_).href;
-    const page = await browser.go("POST", url, { reason: "benchmark" });
-    if (page.status >= 400) throw new Error(`POST ${url}: ${page.status}`);
+    const page = await browser.go("POST", url, { comment: "benchmark" });
+    if (page.status >= 400) throw new Error(`POST ${url}: ${page.status} ${words(page.text)}`);
     for (;;) {
-      const now = (await api("GET", path)).metadata.annotations?.["gatehouse.dev/change"];
-      if (now && now !== before) break;
+      const now = await api("GET", path);
+      if (now.metadata.annotations?.["serving.kserve.io/stop"] === "true") break;
       if (performance.now() - begun > 30_000) throw new Error(`${name}: not applied within 30 s`);
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
     result.applied.push(performance.now() - begun);
+    await api("DELETE", path);
   }
   return result;
+}
+
+/** The part of a page that says what is wrong. */
+function words(html) {
+  const main = /<main[\s\S]*<\/main>/.exec(html)?.[0] ?? html;
+  return main.replace(/<(script|style)[\s\S]*?<\/\1>/g, " ").replace(/<[^>]+>/g, " ").replace(/\s+/g, " ").slice(0, 1000);
+}
+
+/** Waits until the console's watch has the object. */
+async function seen(browser, name) {
+  const url = new URL(`/deployments/${cluster.name}/${NAMESPACE}/${name}`, console_).href;
+  for (let tries = 0; tries < 200; tries++) {
+    if ((await browser.go("GET", url)).status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`${name}: the console does not see it`);
 }
 
 const [command, ...args] = process.argv.slice(2);
