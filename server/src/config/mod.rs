@@ -23,9 +23,6 @@ use std::{
 };
 use url::Url;
 
-/// Environment variables that begin with `GATEHOUSE_` and are not settings.
-const NOT_SETTINGS: [&str; 2] = ["config", "log"];
-
 /// Everything that the console is told.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -307,8 +304,9 @@ impl Config {
             .ok()
             .and_then(|p| p.parent().map(Path::to_path_buf))
             .unwrap_or_default();
+        // Every setting stands in a section: what has no `__` (GATEHOUSE_CONFIG, GATEHOUSE_LOG) is none.
         let env = Env::prefixed("GATEHOUSE_")
-            .ignore(&NOT_SETTINGS)
+            .filter(|name| name.as_str().contains("__"))
             .split("__");
         Self::read(Figment::from(Toml::file_exact(file)).merge(env), &base)
     }

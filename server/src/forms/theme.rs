@@ -15,7 +15,7 @@ async fn choose(Form(typed): Form<Pairs>) -> Response {
         "dark" => "dark",
         _ => "auto",
     };
-    let mut response = see_other(&return_to::local(field(&typed, "return_to")));
+    let mut response = see_other(return_to::local(field(&typed, "return_to")));
     let cookie =
         format!("gatehouse-theme={theme}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly");
     if let Ok(value) = HeaderValue::from_str(&cookie) {
