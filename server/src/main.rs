@@ -5,7 +5,7 @@ use server::{
     config::{Config, LogFormat},
     wire,
 };
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -78,7 +78,8 @@ fn run(serve: Serve) -> ExitCode {
         }
     };
     let filter = EnvFilter::try_from_env("GATEHOUSE_LOG").unwrap_or_else(|_| {
-        EnvFilter::new("info,sqlx=warn,kube=warn,tower_sessions_core=error,tower_sessions=error")
+        // What a cluster does not answer is said once, by `cluster`, in plain words.
+        EnvFilter::new("info,sqlx=warn,kube_client=off,kube_runtime=off,tower_sessions_core=error,tower_sessions=error")
     });
     match config.server.log {
         LogFormat::Json => tracing_subscriber::fmt()
@@ -87,6 +88,7 @@ fn run(serve: Serve) -> ExitCode {
             .with_writer(std::io::stderr)
             .init(),
         LogFormat::Text => tracing_subscriber::fmt()
+            .with_ansi(std::io::stderr().is_terminal())
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
             .init(),

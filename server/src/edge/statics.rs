@@ -67,6 +67,8 @@ async fn open(site: &str, method: Method, uri: Uri, headers: HeaderMap) -> Optio
             Some(response)
         }
         Ok(_) => None,
+        // The site folder is not there at all.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
         Err(e) => {
             tracing::error!(problem = %e, "a file of the site cannot be read");
             None

@@ -75,9 +75,7 @@ impl House {
         let entropy = Arc::new(Counting::default());
         let secret = config.secret_key();
         let options = store::Options::new(audit::Keyring::new(&secret), entropy.clone());
-        let db = store::connect(&url, options)
-            .await
-            .expect("a new database");
+        let db = store::connect(&url, options).await.expect("a new database");
         let store: Arc<dyn Store> = db.clone();
         let vault = Arc::new(Vault::new(&secret));
         let clock = world.clock.clone();

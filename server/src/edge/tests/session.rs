@@ -183,7 +183,11 @@ async fn oidcc_client_test_rp_init_logout_ends_the_session_at_once() {
         .expect("state")
         .1
         .into_owned();
-    let mut other = Browser { house: &house, cookies: b.cookies.clone(), offline: false };
+    let mut other = Browser {
+        house: &house,
+        cookies: b.cookies.clone(),
+        offline: false,
+    };
     assert!(
         b.get(&format!("/signed-out?state={state}"))
             .await
@@ -191,7 +195,11 @@ async fn oidcc_client_test_rp_init_logout_ends_the_session_at_once() {
             .contains("You are signed out</h2>")
     );
     // oidcc-client-test-rp-init-logout-other-state and -no-state
-    let mut third = Browser { house: &house, cookies: other.cookies.clone(), offline: false };
+    let mut third = Browser {
+        house: &house,
+        cookies: other.cookies.clone(),
+        offline: false,
+    };
     assert!(
         other
             .get("/signed-out?state=another")
