@@ -84,12 +84,12 @@ pub fn router(state: AppState, backend: session::Backend) -> Router {
 
     programs
         .merge(people)
-        .layer(from_fn(plain_errors))
-        .layer(CatchPanicLayer::custom(panicked))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::GATEWAY_TIMEOUT,
             time,
         ))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(plain_errors))
         .layer(CompressionLayer::new().br(true).gzip(true))
         .layer(from_fn_with_state(state.clone(), context::observe))
         .with_state(state)
@@ -143,6 +143,8 @@ async fn plain_errors(
             Error::invalid(format!("this address does not take {method}"))
                 .remedy("Open it from the console’s own pages.")
         }
+        StatusCode::GATEWAY_TIMEOUT => Error::unavailable("this took too long and was given up")
+            .remedy("Try again in a moment. If it was a form, look first whether it was done."),
         s if s.is_server_error() => Error::new(
             Kind::Internal,
             "something went wrong on our side; it has been logged",
