@@ -149,7 +149,7 @@ impl Apply {
         };
         (ctx.boundary)("checked");
 
-        let intent = self.record(&work, "item.apply").as_intent();
+        let intent = self.record(&work, "item.apply").into_intent();
         // Whoever died here left an intent without its effect: it ends before the next one begins.
         let mut records = Vec::new();
         if resumed {

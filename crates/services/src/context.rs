@@ -146,14 +146,19 @@ impl Ctx {
         self.store.audit_append(&[record]).await?;
         let views = matches!(action, Action::ViewDeployment | Action::ViewChange);
         Err(if views {
-            Error::not_found("there is nothing here that you may see").remedy(
-                "Check the address; if a colleague sent it, ask for a role in that business unit.",
-            )
+            unseen()
         } else {
             Error::forbidden(format!("your roles do not include “{}” here", action.name().replace('-', " ")))
                 .remedy("Ask whoever manages groups at your OpenID provider; the configuration maps groups to roles.")
         })
     }
+}
+
+/// What may not be seen and what is not there: the same words for both, so that they tell nothing.
+pub(crate) fn unseen() -> Error {
+    Error::not_found("there is nothing here that you may see").remedy(
+        "Check the address: it may be gone. If a colleague sent it, ask for a role in that business unit.",
+    )
 }
 
 /// Fills a record in, step by step.
@@ -164,7 +169,7 @@ pub(crate) trait Recording: Sized {
     fn with(self, detail: serde_json::Value) -> Self;
     fn retained(self, retention: Retention) -> Self;
     /// Makes an intent of it: durable before the effect, with an outcome to follow.
-    fn as_intent(self) -> Self;
+    fn into_intent(self) -> Self;
     /// The outcome that ends this intent.
     fn ended(
         &self,
@@ -199,7 +204,7 @@ impl Recording for NewRecord {
         self.retention = retention;
         self
     }
-    fn as_intent(mut self) -> Self {
+    fn into_intent(mut self) -> Self {
         self.phase = Phase::Intent;
         self.outcome = None;
         self

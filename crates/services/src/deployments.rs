@@ -2,7 +2,7 @@
 
 use crate::{Caller, Ctx, authz::Action, ports::*, prepare};
 use domain::{
-    Error, Micros, Result,
+    Micros, Result,
     change::{Change, ChangeKind, ItemState},
     content::{Closure, differs_from_approved},
     diff::{FieldChange, diff},
@@ -263,10 +263,10 @@ impl Deployments {
 
     async fn visible(&self, caller: &Caller, key: &DeploymentKey) -> Result<Live> {
         let ctx = &self.0;
-        let live = ctx.clusters.live(key, ctx.clock.now()).ok_or_else(|| {
-            Error::not_found("there is nothing here that you may see")
-                .remedy("Check the address; the deployment may have been deleted.")
-        })?;
+        let live = ctx
+            .clusters
+            .live(key, ctx.clock.now())
+            .ok_or_else(crate::context::unseen)?;
         ctx.require(
             caller,
             Action::ViewDeployment,

@@ -40,11 +40,7 @@ impl Prepared {
 
 /// The place of a namespace, by the names in an address. "Not found" also where the caller sees nothing.
 pub async fn place(ctx: &Ctx, caller: &Caller, cluster: &str, namespace: &str) -> Result<Place> {
-    let unknown = || {
-        Error::not_found(format!(
-            "there is no namespace “{namespace}” on a cluster “{cluster}” that you may see"
-        ))
-    };
+    let unknown = crate::context::unseen;
     let id = cluster_id(ctx, cluster).ok_or_else(unknown)?;
     let ns = ctx
         .clusters

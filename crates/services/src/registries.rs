@@ -155,9 +155,7 @@ impl Registries {
                     Some(r) => format!("{} {r}", e.message),
                     None => e.message.clone(),
                 };
-                let mut shown = Error::field("url", message);
-                shown.remedy = e.remedy.clone();
-                shown
+                Error::field("url", message)
             })?;
         let action = if old.is_some() {
             "registry.change"

@@ -3,6 +3,8 @@
 //! The store is the real one; the cluster is an API server's essentials in memory, so that a test
 //! can count effects. A death is a panic at the boundary: all that was not in the database is gone.
 
+#![allow(clippy::unwrap_used, reason = "a failing test is its own message")]
+
 mod cluster;
 mod setup;
 

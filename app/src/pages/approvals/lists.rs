@@ -62,7 +62,7 @@ pub fn RequestsPage() -> impl IntoView {
                 <section class="pf-v6-c-page__main-section gh-stack">
                     {(!drafts.is_empty()).then(|| view! {
                         <Card title="Drafts">
-                            <Table caption="Drafts" columns=vec!["Draft", "Where", "Saved", ""]>
+                            <Table caption="Drafts" columns=vec!["Draft", "Where", "Saved", "Discard"]>
                                 {drafts.into_iter().map(|d| {
                                     let href = format!("/deploy/{}/{}", d.id, d.step);
                                     view! {

@@ -38,9 +38,9 @@ pub fn parameters(n: u64) -> String {
 /// A number of tokens: `131072` → `128 k`.
 pub fn context(tokens: u64) -> String {
     if tokens >= 1024 && tokens.is_multiple_of(1024) {
-        format!("{} k tokens", tokens / 1024)
+        format!("{} k", tokens / 1024)
     } else {
-        format!("{tokens} tokens")
+        tokens.to_string()
     }
 }
 
@@ -92,7 +92,7 @@ pub fn scan_label(fact: Option<&ScanFact>) -> AnyView {
 /// Signature, scan and pickles of a version, one below the other.
 pub fn checks(v: &VersionRow) -> AnyView {
     view! {
-        <ul class="gh-plain-list gh-stack-tight" role="list">
+        <ul class="gh-plain-list gh-stack-tight gh-checks" role="list">
             <li><span class="gh-muted gh-small">"Signature "</span>{signature_label(&v.signature)}</li>
             <li><span class="gh-muted gh-small">"Scan "</span>{scan_label(v.scan.as_ref())}</li>
             {v.pickle.as_ref().map(|p| view! { <li>{pickle_label(p)}</li> })}

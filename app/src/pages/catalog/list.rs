@@ -17,15 +17,14 @@ const SORTS: [(&str, &str, CatalogSort); 4] = [
     ),
 ];
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 8] = [
     "Model",
     "Format",
     "Parameters",
     "Context",
     "Licence",
     "Size",
-    "Signature",
-    "Scan",
+    "Checks",
     "Newest",
 ];
 

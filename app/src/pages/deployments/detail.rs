@@ -190,7 +190,6 @@ fn overview(v: &DeploymentView) -> AnyView {
         .routes
         .iter()
         .filter(|r| r.backends.len() > 1)
-        .cloned()
         .map(|r| {
             let weights: Vec<String> = r.backends.iter().map(|(s, w)| format!("{s} {w}")).collect();
             view! { <li>{format!("{}: {}", r.name, weights.join(" · "))}</li> }.into_any()
@@ -243,8 +242,7 @@ fn revisions(v: &DeploymentView) -> AnyView {
     let rows = v
         .revisions
         .iter()
-        .cloned()
-        .map(|r: AppliedRevision| {
+        .map(|r: &AppliedRevision| {
             let what = if r.differences.is_empty() {
                 "first known".into_any()
             } else {
@@ -265,7 +263,7 @@ fn revisions(v: &DeploymentView) -> AnyView {
                 ("Comment", r.comment.clone().into_any()),
                 ("Hash", view! { <code>{r.hash.short().to_owned()}</code> }.into_any()),
                 ("What", what),
-                ("", act),
+                ("Go back", act),
             ])
         })
         .collect();
@@ -273,7 +271,9 @@ fn revisions(v: &DeploymentView) -> AnyView {
         "Applied revisions, newest first",
         table(
             "Applied revisions",
-            &["Applied", "Change", "By", "Comment", "Hash", "What", ""],
+            &[
+                "Applied", "Change", "By", "Comment", "Hash", "What", "Go back",
+            ],
             rows,
         ),
     )

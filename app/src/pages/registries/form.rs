@@ -117,11 +117,7 @@ pub fn fields(stored: Option<&RegistryRow>) -> AnyView {
         .enumerate()
         .map(|(i, l)| line(i, l))
         .collect();
-    let cancel = if stored.is_some() {
-        "/registries".to_owned()
-    } else {
-        "/registries".to_owned()
-    };
+    let cancel = "/registries".to_owned();
     view! {
         <form method="post" action=action class="pf-v6-c-form gh-form">
             {stored.map(|r| view! { <Hidden name="version" value=r.version.to_string() /> })}

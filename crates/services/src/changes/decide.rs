@@ -11,7 +11,7 @@ pub const MAX_REASON: usize = 2000;
 impl Changes {
     /// A change that the caller may see; "not found" otherwise.
     pub(super) async fn visible(&self, caller: &Caller, id: ChangeId) -> Result<Change> {
-        let gone = || Error::not_found("there is no such change, or none that you may see");
+        let gone = crate::context::unseen;
         let change = self.0.store.change_get(id).await?.ok_or_else(gone)?;
         if change.requester != caller.person {
             self.0
@@ -94,7 +94,7 @@ impl Changes {
             .collect();
         with_this.push(decision.clone());
         let ends = outcome == Outcome::Reject || open_stage(&revision.stages, &with_this).is_none();
-        let transition = ends.then(|| Transition {
+        let transition = ends.then_some(Transition {
             change: id,
             expected_version: change.version,
             to: ChangeState::Held,

@@ -96,6 +96,7 @@ impl Changes {
             not_requester: Some(caller.person),
             scopes: caller.scopes_of(|r| roles.contains(&r)),
             oldest_first: true,
+            open_since: Some(self.0.clock.now().plus(-Micros::MINUTE)),
             ..Default::default()
         }
     }

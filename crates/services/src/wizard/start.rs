@@ -62,9 +62,9 @@ impl Wizard {
                 let form = self.targeted(caller, Form::starting(), &mut draft);
                 draft.manifest_yaml = to_yaml(&form.new_manifest());
             }
-            Start::Version(id) => self.from_version(caller, *id, &mut draft).await?,
-            Start::Deployment(key) => self.from_deployment(caller, key, &mut draft).await?,
-            Start::Change(id) => self.from_change(caller, *id, &mut draft).await?,
+            Start::Version(id) => self.fill_from_version(caller, *id, &mut draft).await?,
+            Start::Deployment(key) => self.fill_from_deployment(caller, key, &mut draft).await?,
+            Start::Change(id) => self.fill_from_change(caller, *id, &mut draft).await?,
         }
         draft.title = super::title(&draft);
         self.0.store.draft_create(&draft).await?;
@@ -103,7 +103,12 @@ impl Wizard {
         form
     }
 
-    async fn from_version(&self, caller: &Caller, id: VersionId, draft: &mut Draft) -> Result<()> {
+    async fn fill_from_version(
+        &self,
+        caller: &Caller,
+        id: VersionId,
+        draft: &mut Draft,
+    ) -> Result<()> {
         let ctx = &self.0;
         let (model, version) = ctx
             .store
@@ -210,7 +215,7 @@ impl Wizard {
             .unwrap_or_else(|| wished.to_owned())
     }
 
-    async fn from_deployment(
+    async fn fill_from_deployment(
         &self,
         caller: &Caller,
         key: &DeploymentKey,
@@ -243,7 +248,12 @@ impl Wizard {
         Ok(())
     }
 
-    async fn from_change(&self, caller: &Caller, id: ChangeId, draft: &mut Draft) -> Result<()> {
+    async fn fill_from_change(
+        &self,
+        caller: &Caller,
+        id: ChangeId,
+        draft: &mut Draft,
+    ) -> Result<()> {
         let view = Changes(self.0.clone()).get(caller, id).await?;
         if !view.may_edit {
             return Err(Error::conflict(format!(
