@@ -312,7 +312,10 @@ pub async fn signed_out(Query(back): Query<Back>, headers: HeaderMap) -> Respons
     };
     let mut response = Html(document(
         "Signed out",
-        &format!("{note}{}", button("/signin", "Sign in")),
+        &format!(
+            "<h1 class=\"pf-v6-c-title pf-m-2xl\">Gatehouse</h1>\n{note}{}",
+            button("/signin", "Sign in")
+        ),
     ))
     .into_response();
     if expected.is_some() {

@@ -1,0 +1,180 @@
+// Every page for every role: seen by those who may, not found for others, accessible, and no wider than a phone.
+import { expect, test, world } from "../support/fixtures.ts";
+import type { Page } from "@playwright/test";
+
+test.describe.configure({ timeout: 240_000 });
+
+// Everybody reads in the log what they did themselves.
+const PLAIN = ["/", "/catalog", "/deployments", "/approvals", "/requests", "/changes", "/audit"];
+const ROLES: Record<string, { sees: string[]; not: string[] }> = {
+  platform: { sees: [...PLAIN, "/registries", "/registries/new", "/clusters"], not: [] },
+  ai: { sees: [...PLAIN, "/registries", "/clusters"], not: ["/registries/new"] },
+  appdev: { sees: PLAIN, not: ["/registries", "/registries/new", "/clusters", "/clusters/onprem-1"] },
+  devops: { sees: [...PLAIN, "/registries", "/clusters"], not: ["/registries/new"] },
+  security: { sees: [...PLAIN, "/registries", "/clusters"], not: ["/registries/new"] },
+  "approver-retail": { sees: PLAIN, not: ["/registries", "/clusters", "/clusters/onprem-1"] },
+  auditor: { sees: [...PLAIN, "/registries", "/clusters"], not: ["/registries/new"] },
+};
+
+/** An unhealthy deployment of the seed, and a healthy one. */
+const CRASHING = "/deployments/onprem-1/logistics-staging/delivery-notes";
+const HEALTHY = "/deployments/onprem-1/retail-prod/search-embeddings";
+
+async function opens(page: Page, path: string) {
+  const answer = await page.goto(path);
+  expect(answer?.status(), path).toBe(200);
+  await expect(page.getByRole("heading", { level: 1 }), path).toHaveCount(1);
+  await expect(page, path).toHaveTitle(/ · Gatehouse$/);
+}
+
+for (const [login, { sees, not }] of Object.entries(ROLES)) {
+  test(`${login} sees what the role may, and nothing else`, async ({ as, accessible, fits }) => {
+    const page = await as(login);
+    for (const path of sees) {
+      await opens(page, path);
+      await accessible(page);
+      await page.setViewportSize({ width: 390, height: 844 });
+      await fits(page);
+      await page.setViewportSize({ width: 1440, height: 900 });
+    }
+    for (const path of not) {
+      const answer = await page.goto(path);
+      expect([403, 404], `${path}: ${answer?.status()}`).toContain(answer?.status());
+      await expect(page.getByRole("heading", { level: 1 })).toHaveText(/Not (found|allowed)/);
+      await expect(page.getByRole("table")).toHaveCount(0);
+    }
+    // The navigation offers what opens.
+    await page.goto("/");
+    const hrefs = await page.locator("nav[aria-label=Main] a").evaluateAll((links) => links.map((a) => a.getAttribute("href") ?? ""));
+    for (const href of hrefs) expect((await page.request.get(href)).status(), `${login}: ${href} of the navigation`).toBe(200);
+  });
+}
+
+test("pictures of the pages, in both themes and widths", async ({ as, picture }) => {
+  const page = await as("platform");
+  await opens(page, "/catalog");
+  const model = await page.getByRole("link", { name: "iris-classifier", exact: true }).getAttribute("href");
+  await opens(page, model ?? "");
+  const version = await page.getByRole("link", { name: "Newest version" }).getAttribute("href");
+  const registry = await (async () => {
+    await opens(page, "/registries");
+    return page.locator("main a[href^='/registries/']:not([href$='/new'])").first().getAttribute("href");
+  })();
+  const pages = {
+    overview: "/",
+    catalogue: "/catalog",
+    model: model ?? "",
+    version: version ?? "",
+    registries: "/registries",
+    registry: registry ?? "",
+    "new-registry": "/registries/new",
+    deployments: "/deployments",
+    deployment: HEALTHY,
+    "deployment-crashing": CRASHING,
+    "deployment-pods": `${CRASHING}?tab=pods`,
+    "deployment-revisions": `${HEALTHY}?tab=revisions`,
+    "deployment-changes": `${HEALTHY}?tab=changes`,
+    "deployment-yaml": `${HEALTHY}?tab=yaml`,
+    scale: `${HEALTHY}/scale`,
+    stop: `${HEALTHY}/stop`,
+    delete: `${HEALTHY}/delete`,
+    approvals: "/approvals",
+    changes: "/changes",
+    clusters: "/clusters",
+    cluster: "/clusters/onprem-1",
+    audit: "/audit",
+  };
+  for (const [name, path] of Object.entries(pages)) {
+    await test.step(name, async () => {
+      await opens(page, path);
+      await picture(page, name);
+    });
+  }
+});
+
+test("pictures of the wizard's steps", async ({ as, picture }) => {
+  const page = await as("ai", "/catalog?q=llama-3.1-8b");
+  await page.getByRole("link", { name: "llama-3.1-8b-instruct", exact: true }).first().click();
+  await page.getByRole("button", { name: "Deploy", exact: true }).first().click();
+  await page.waitForURL(/\/review$/);
+  const draft = new URL(page.url()).pathname.replace(/\/review$/, "");
+  for (const step of ["review", "use", "source", "target", "resources"]) {
+    await opens(page, `${draft}/${step}`);
+    await picture(page, `wizard-${step}`);
+  }
+  const headers = { origin: new URL(page.url()).origin };
+  expect((await page.request.post(`${draft}/discard`, { headers, maxRedirects: 0 })).status()).toBe(303);
+});
+
+test("pictures of the pages without a session", async ({ page, picture }) => {
+  await page.goto("/signin?return_to=%2Fcatalog");
+  await picture(page, "signin");
+  await page.goto("/signed-out");
+  await picture(page, "signed-out");
+});
+
+test("what may not be seen is not found, not told", async ({ as }) => {
+  const page = await as("approver-retail");
+  // It is there, but in another unit's namespace; the other is nowhere.
+  const texts = [];
+  for (const path of [CRASHING, "/deployments/onprem-1/logistics-staging/no-such-deployment"]) {
+    const answer = await page.goto(path);
+    expect(answer?.status(), path).toBe(404);
+    texts.push(await page.locator("main").innerText());
+  }
+  expect(texts[0]).toBe(texts[1]);
+  await opens(page, "/deployments?cluster=onprem-1");
+  await expect(page.getByRole("link", { name: "product-chat" }).first()).toBeVisible();
+  await expect(page.locator("main")).not.toContainText("logistics");
+  await opens(page, "/");
+  await expect(page.locator("main")).not.toContainText("delivery-notes");
+
+  // Whoever may look but not ask is offered nothing that asks, and asking past the page is refused.
+  const reader = await as("appdev", HEALTHY);
+  for (const name of ["Scale", "Stop", "Delete", "Roll back"]) await expect(reader.getByRole("link", { name, exact: true })).toHaveCount(0);
+  await expect(reader.getByRole("button", { name: "Update" })).toHaveCount(0);
+  const headers = { origin: new URL(reader.url()).origin };
+  for (const ask of ["stop", "delete", "scale"]) {
+    const answer = await reader.request.post(`${HEALTHY}/${ask}`, { form: { min: "9", max: "9" }, headers, maxRedirects: 0 });
+    expect([403, 404], `${ask}: ${answer.status()}`).toContain(answer.status());
+  }
+  expect((await reader.request.post("/deploy", { form: { blank: "1" }, headers, maxRedirects: 0 })).status()).toBe(403);
+});
+
+test("pages that are nowhere say so", async ({ as, accessible }) => {
+  const page = await as("auditor");
+  for (const path of ["/no-such-page", "/catalog/models/nonsense", "/changes/01900000-0000-7000-8000-000000000000", "/audit/999999999", "/clusters/nowhere", "/deployments/a/b/c"]) {
+    const answer = await page.goto(path);
+    expect([404, 422], `${path}: ${answer?.status()}`).toContain(answer?.status());
+    await expect(page.getByRole("heading", { level: 1 })).toHaveCount(1);
+    await accessible(page);
+  }
+});
+
+test("the landing page tells the cause of what is unhealthy in plain words", async ({ as, steps }) => {
+  const page = await as("devops");
+  const row = (name: string) => page.getByRole("table", { name: "Deployments that are not healthy" }).getByRole("row").filter({ has: page.getByRole("link", { name, exact: true }) });
+  await expect(row("delivery-notes")).toContainText(/exit code 1.*CUDA out of memory/);
+  await expect(row("pocket-model")).toContainText("no runtime");
+  await expect(row("big-thinker")).toContainText("quota");
+  await expect(row("dispatch-assistant")).toContainText(/None of \d+ nodes can take it/);
+  await steps.click(row("delivery-notes").getByRole("link", { name: "delivery-notes" }));
+  await expect(page.locator(".gh-standing")).toContainText(/exit code 1.*CUDA out of memory/);
+  steps.atMost({ clicks: 1 });
+});
+
+test("lists keep their state in the address", async ({ as }) => {
+  const page = await as("devops", "/deployments");
+  await page.getByLabel("Cluster").selectOption("onprem-1");
+  await page.getByLabel("State", { exact: true }).selectOption("crashing");
+  await page.getByRole("button", { name: "Show", exact: true }).click();
+  await expect(page).toHaveURL(/cluster=onprem-1.*state=crashing/);
+  const table = page.getByRole("table", { name: "Deployments" });
+  await expect(table.getByRole("link", { name: "delivery-notes" })).toBeVisible();
+  await expect(table.getByRole("link", { name: "product-chat" })).toHaveCount(0);
+  await page.reload();
+  await expect(page.getByLabel("Cluster")).toHaveValue("onprem-1");
+  await page.goBack();
+  await expect(table.getByRole("link", { name: "product-chat" }).first()).toBeVisible();
+  expect(world().clusters.map((cluster) => cluster.name)).toContain("onprem-1");
+});
