@@ -20,6 +20,10 @@ const EDIT: &str = "kubectl-edit";
 /// Where `kubectl apply` remembers what it was given.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// How often, and how far apart, it is asked whether a service is ready: two minutes in all.
+const READY_TRIES: u32 = 600;
+const READY_PAUSE: Duration = Duration::from_millis(200);
+
 /// Creates every service of the clusters that this world runs, and edits those that are to be.
 ///
 /// # Errors
@@ -78,18 +82,29 @@ async fn one(
     Ok(())
 }
 
-/// Waits until a service is ready and lets it take longer prompts.
+/// Waits until a service is ready and lets it take longer prompts. An edit before that would
+/// replace a pod that never served, so a machine too slow to get there keeps the first version.
 async fn edit(cluster: &ClusterAddresses, api: &Api<DynamicObject>, name: &str) -> Result<()> {
     let what = format!("editing InferenceService {name}");
-    for _ in 0..150 {
+    let mut ready = false;
+    for _ in 0..READY_TRIES {
         let now = api
             .get(name)
             .await
             .map_err(Error::kube(&cluster.name, &what))?;
-        if is_ready(&now.data) {
+        ready = is_ready(&now.data);
+        if ready {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(READY_PAUSE).await;
+    }
+    if !ready {
+        tracing::warn!(
+            cluster = cluster.name,
+            name,
+            "not ready in time, so not edited"
+        );
+        return Ok(());
     }
     let patch = json!({"spec": {"predictor": {"model": {"args": [
         "--tensor-parallel-size=4", "--max-model-len=32768", "--enable-prefix-caching",
