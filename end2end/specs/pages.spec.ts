@@ -2,7 +2,7 @@
 import { expect, test, world } from "../support/fixtures.ts";
 import type { Page } from "@playwright/test";
 
-test.describe.configure({ timeout: 240_000 });
+test.describe.configure({ timeout: 600_000 });
 
 // Everybody reads in the log what they did themselves.
 const PLAIN = ["/", "/catalog", "/deployments", "/approvals", "/requests", "/changes", "/audit"];
@@ -23,7 +23,8 @@ const HEALTHY = "/deployments/onprem-1/retail-prod/search-embeddings";
 async function opens(page: Page, path: string) {
   const answer = await page.goto(path);
   expect(answer?.status(), path).toBe(200);
-  await expect(page.getByRole("heading", { level: 1 }), path).toHaveCount(1);
+  // The page's own title; a model's card may bring further ones.
+  await expect(page.locator(".gh-page-title h1"), path).toHaveCount(1);
   await expect(page, path).toHaveTitle(/ · Gatehouse$/);
 }
 
