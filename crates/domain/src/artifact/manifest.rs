@@ -150,7 +150,7 @@ pub struct Index {
 
 /// What stands behind a tag or a digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "one is made for each artifact that is read, and none is kept"
 )]
