@@ -7,7 +7,7 @@ import type { Options } from "./support/fixtures.ts";
 const url = process.env.GATEHOUSE_URL ?? "http://127.0.0.1:8080";
 
 export default defineConfig<Options>({
-  testDir: "specs",
+  testDir: process.env.GATEHOUSE_PICTURES ? "pictures" : "specs",
   outputDir: process.env.GATEHOUSE_OUTPUT ?? "test-results",
   forbidOnly: Boolean(process.env.CI),
   // The specs share one world, and the machine's cores belong to that.

@@ -29,11 +29,12 @@ async function opens(page: Page, path: string) {
 }
 
 for (const [login, { sees, not }] of Object.entries(ROLES)) {
-  test(`${login} sees what the role may, and nothing else`, async ({ as, accessible, fits }) => {
+  test(`${login} sees what the role may, and nothing else`, async ({ as, accessible, fits, javascript }) => {
     const page = await as(login);
     for (const path of sees) {
       await opens(page, path);
-      await accessible(page);
+      // The HTML is the same without JavaScript: one look by axe is enough.
+      if (javascript) await accessible(page);
       await page.setViewportSize({ width: 390, height: 844 });
       await fits(page);
       await page.setViewportSize({ width: 1440, height: 900 });
@@ -50,69 +51,6 @@ for (const [login, { sees, not }] of Object.entries(ROLES)) {
     for (const href of hrefs) expect((await page.request.get(href)).status(), `${login}: ${href} of the navigation`).toBe(200);
   });
 }
-
-test("pictures of the pages, in both themes and widths", async ({ as, picture }) => {
-  const page = await as("platform");
-  await opens(page, "/catalog");
-  const model = await page.getByRole("link", { name: "iris-classifier", exact: true }).getAttribute("href");
-  await opens(page, model ?? "");
-  const version = await page.getByRole("link", { name: "Newest version" }).getAttribute("href");
-  const registry = await (async () => {
-    await opens(page, "/registries");
-    return page.locator("main a[href^='/registries/']:not([href$='/new'])").first().getAttribute("href");
-  })();
-  const pages = {
-    overview: "/",
-    catalogue: "/catalog",
-    model: model ?? "",
-    version: version ?? "",
-    registries: "/registries",
-    registry: registry ?? "",
-    "new-registry": "/registries/new",
-    deployments: "/deployments",
-    deployment: HEALTHY,
-    "deployment-crashing": CRASHING,
-    "deployment-pods": `${CRASHING}?tab=pods`,
-    "deployment-revisions": `${HEALTHY}?tab=revisions`,
-    "deployment-changes": `${HEALTHY}?tab=changes`,
-    "deployment-yaml": `${HEALTHY}?tab=yaml`,
-    scale: `${HEALTHY}/scale`,
-    stop: `${HEALTHY}/stop`,
-    delete: `${HEALTHY}/delete`,
-    approvals: "/approvals",
-    changes: "/changes",
-    clusters: "/clusters",
-    cluster: "/clusters/onprem-1",
-    audit: "/audit",
-  };
-  for (const [name, path] of Object.entries(pages)) {
-    await test.step(name, async () => {
-      await opens(page, path);
-      await picture(page, name);
-    });
-  }
-});
-
-test("pictures of the wizard's steps", async ({ as, picture }) => {
-  const page = await as("ai", "/catalog?q=llama-3.1-8b");
-  await page.getByRole("link", { name: "llama-3.1-8b-instruct", exact: true }).first().click();
-  await page.getByRole("button", { name: "Deploy", exact: true }).first().click();
-  await page.waitForURL(/\/review$/);
-  const draft = new URL(page.url()).pathname.replace(/\/review$/, "");
-  for (const step of ["review", "use", "source", "target", "resources"]) {
-    await opens(page, `${draft}/${step}`);
-    await picture(page, `wizard-${step}`);
-  }
-  const headers = { origin: new URL(page.url()).origin };
-  expect((await page.request.post(`${draft}/discard`, { headers, maxRedirects: 0 })).status()).toBe(303);
-});
-
-test("pictures of the pages without a session", async ({ page, picture }) => {
-  await page.goto("/signin?return_to=%2Fcatalog");
-  await picture(page, "signin");
-  await page.goto("/signed-out");
-  await picture(page, "signed-out");
-});
 
 test("what may not be seen is not found, not told", async ({ as }) => {
   const page = await as("approver-retail");

@@ -1,0 +1,83 @@
+// Pictures to look at, not checks: GATEHOUSE_PICTURES=1 makes the suite run this folder instead.
+// Every page for every role: seen by those who may, not found for others, accessible, and no wider than a phone.
+import { expect, test } from "../support/fixtures.ts";
+import type { Page } from "@playwright/test";
+
+test.describe.configure({ timeout: 600_000 });
+
+
+/** An unhealthy deployment of the seed, and a healthy one. */
+const CRASHING = "/deployments/onprem-1/logistics-staging/delivery-notes";
+const HEALTHY = "/deployments/onprem-1/retail-prod/search-embeddings";
+
+async function opens(page: Page, path: string) {
+  const answer = await page.goto(path);
+  expect(answer?.status(), path).toBe(200);
+  // The page's own title; a model's card may bring further ones.
+  await expect(page.locator(".gh-page-title h1"), path).toHaveCount(1);
+  await expect(page, path).toHaveTitle(/ · Gatehouse$/);
+}
+
+test("pictures of the pages, in both themes and widths", async ({ as, picture }) => {
+  const page = await as("platform");
+  await opens(page, "/catalog");
+  const model = await page.getByRole("link", { name: "iris-classifier", exact: true }).getAttribute("href");
+  await opens(page, model ?? "");
+  const version = await page.getByRole("link", { name: "Newest version" }).getAttribute("href");
+  const registry = await (async () => {
+    await opens(page, "/registries");
+    return page.locator("main a[href^='/registries/']:not([href$='/new'])").first().getAttribute("href");
+  })();
+  const pages = {
+    overview: "/",
+    catalogue: "/catalog",
+    model: model ?? "",
+    version: version ?? "",
+    registries: "/registries",
+    registry: registry ?? "",
+    "new-registry": "/registries/new",
+    deployments: "/deployments",
+    deployment: HEALTHY,
+    "deployment-crashing": CRASHING,
+    "deployment-pods": `${CRASHING}?tab=pods`,
+    "deployment-revisions": `${HEALTHY}?tab=revisions`,
+    "deployment-changes": `${HEALTHY}?tab=changes`,
+    "deployment-yaml": `${HEALTHY}?tab=yaml`,
+    scale: `${HEALTHY}/scale`,
+    stop: `${HEALTHY}/stop`,
+    delete: `${HEALTHY}/delete`,
+    approvals: "/approvals",
+    changes: "/changes",
+    clusters: "/clusters",
+    cluster: "/clusters/onprem-1",
+    audit: "/audit",
+  };
+  for (const [name, path] of Object.entries(pages)) {
+    await test.step(name, async () => {
+      await opens(page, path);
+      await picture(page, name);
+    });
+  }
+});
+
+test("pictures of the wizard's steps", async ({ as, picture }) => {
+  const page = await as("ai", "/catalog?q=llama-3.1-8b");
+  await page.getByRole("link", { name: "llama-3.1-8b-instruct", exact: true }).first().click();
+  await page.getByRole("button", { name: "Deploy", exact: true }).first().click();
+  await page.waitForURL(/\/review$/);
+  const draft = new URL(page.url()).pathname.replace(/\/review$/, "");
+  for (const step of ["review", "use", "source", "target", "resources"]) {
+    await opens(page, `${draft}/${step}`);
+    await picture(page, `wizard-${step}`);
+  }
+  const headers = { origin: new URL(page.url()).origin };
+  expect((await page.request.post(`${draft}/discard`, { headers, maxRedirects: 0 })).status()).toBe(303);
+});
+
+test("pictures of the pages without a session", async ({ page, picture }) => {
+  await page.goto("/signin?return_to=%2Fcatalog");
+  await picture(page, "signin");
+  await page.goto("/signed-out");
+  await picture(page, "signed-out");
+});
+
