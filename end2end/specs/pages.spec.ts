@@ -29,12 +29,11 @@ async function opens(page: Page, path: string) {
 }
 
 for (const [login, { sees, not }] of Object.entries(ROLES)) {
-  test(`${login} sees what the role may, and nothing else`, async ({ as, accessible, fits, javascript }) => {
+  test(`${login} sees what the role may, and nothing else`, async ({ as, accessible, fits }) => {
     const page = await as(login);
     for (const path of sees) {
       await opens(page, path);
-      // The HTML is the same without JavaScript: one look by axe is enough.
-      if (javascript) await accessible(page);
+      await accessible(page);
       await page.setViewportSize({ width: 390, height: 844 });
       await fits(page);
       await page.setViewportSize({ width: 1440, height: 900 });
