@@ -44,11 +44,12 @@ pub struct World {
 }
 
 impl World {
-    /// The world and a fleet that has seen its first cluster; `None` where no world runs.
+    /// The world and a fleet that has seen its first cluster; panics where no world is named.
     pub async fn join() -> Option<Self> {
         let Some(path) = std::env::var_os("GATEHOUSE_WORLD").map(PathBuf::from) else {
-            eprintln!("GATEHOUSE_WORLD is not set: no world, nothing to test against");
-            return None;
+            panic!(
+                "set GATEHOUSE_WORLD to the world.json of a running world (`cargo xtask world`): nothing is skipped in silence"
+            );
         };
         let _ = rustls::crypto::ring::default_provider().install_default();
         let text =
