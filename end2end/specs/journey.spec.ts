@@ -11,13 +11,14 @@ test.describe.configure({ mode: "serial" });
 
 test.describe("a deployment's life", () => {
   let model = "";
+  let title = "";
   let name = "";
   let deployment = "";
   let change = "";
 
   test.beforeAll(({ javaScriptEnabled }) => {
     // One for each project: what was approved before in this place has no part in it.
-    model = javaScriptEnabled === false ? "demand-forecast" : "iris-classifier";
+    [model, title] = javaScriptEnabled === false ? ["demand-forecast", "Demand forecast"] : ["iris-classifier", "Iris classifier"];
     for (const leftover of [model, `${model}-2`]) remove(CLUSTER, NAMESPACE, leftover);
   });
 
@@ -31,7 +32,7 @@ test.describe("a deployment's life", () => {
     await expect(page).toHaveURL(/\/signin\?return_to=/);
     await signIn(page, "ai", link);
     await expect(page).toHaveURL(new RegExp(`/catalog\\?q=${model}&sort=newest$`));
-    await expect(page.getByRole("link", { name: model })).toBeVisible();
+    await expect(page.getByRole("link", { name: title, exact: true })).toBeVisible();
   });
 
   test("a model of the catalogue is asked for in 6 clicks and 1 field", async ({ as, steps }) => {
@@ -39,7 +40,7 @@ test.describe("a deployment's life", () => {
     await withdrawAll(page);
     await page.goto("/");
     await steps.click(navigation(page, "Catalogue"));
-    await steps.click(page.getByRole("link", { name: model, exact: true }));
+    await steps.click(page.getByRole("link", { name: title, exact: true }));
     await steps.click(page.getByRole("button", { name: "Deploy", exact: true }).first());
     await expect(page).toHaveURL(/\/deploy\/[^/]+\/review$/);
     await expect(page.getByRole("heading", { level: 1 })).toContainText(model);

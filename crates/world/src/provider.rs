@@ -15,6 +15,12 @@ pub const CLIENT_ID: &str = "gatehouse";
 /// The provider's port names.
 pub const PORTS: [&str; 1] = ["provider"];
 
+/// Where another console than the world's own may answer and let people sign in: the provider knows
+/// its addresses exactly, as providers do.
+fn other_consoles() -> impl Iterator<Item = String> {
+    (8081..=8089).map(|port| format!("http://127.0.0.1:{port}"))
+}
+
 /// Starts the provider under `issuer`, for a console at `console_url`.
 ///
 /// # Errors
@@ -29,6 +35,7 @@ pub async fn start(
     let port = layout.port("provider");
     let dir = layout.path("oidc");
     let console = console_url.trim_end_matches('/');
+    let consoles = || std::iter::once(console.to_owned()).chain(other_consoles());
     let config = json!({
         "issuer": issuer,
         "port": port,
@@ -38,8 +45,10 @@ pub async fn start(
         "client": {
             "id": CLIENT_ID,
             "secret": layout.secrets.client_secret,
-            "redirect_uris": [format!("{console}/oidc/callback")],
-            "post_logout_redirect_uris": [format!("{console}/"), format!("{console}/signed-out")],
+            "redirect_uris": consoles().map(|url| format!("{url}/oidc/callback")).collect::<Vec<_>>(),
+            "post_logout_redirect_uris": consoles()
+                .flat_map(|url| [format!("{url}/"), format!("{url}/signed-out")])
+                .collect::<Vec<_>>(),
             "backchannel_logout_uri": format!("{console}/oidc/backchannel-logout"),
         },
         "accounts": accounts::all(),

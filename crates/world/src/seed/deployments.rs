@@ -44,11 +44,17 @@ async fn fill(cluster: &ClusterAddresses, services: Vec<&Service>) -> Result<()>
     let Ok((resource, _)) = kube::discovery::pinned_kind(&client, &kind).await else {
         return Ok(());
     };
-    futures::stream::iter(services)
-        .map(|service| one(cluster, &client, &resource, service))
-        .buffer_unordered(8)
-        .try_collect::<()>()
-        .await
+    // An edited one first: it needs a whole node for itself until it is ready.
+    let (edited, others): (Vec<_>, Vec<_>) =
+        services.into_iter().partition(|s| s.then == Then::Edited);
+    for group in [edited, others] {
+        futures::stream::iter(group)
+            .map(|service| one(cluster, &client, &resource, service))
+            .buffer_unordered(8)
+            .try_collect::<()>()
+            .await?;
+    }
+    Ok(())
 }
 
 async fn one(
