@@ -33,7 +33,8 @@ for (const [login, { sees, not }] of Object.entries(ROLES)) {
     const page = await as(login);
     for (const path of sees) {
       await opens(page, path);
-      await accessible(page);
+      // What a page looks like is the same for all: details.spec.ts has axe look at each.
+      if (login === "approver-retail") await accessible(page);
       await page.setViewportSize({ width: 390, height: 844 });
       await fits(page);
       await page.setViewportSize({ width: 1440, height: 900 });

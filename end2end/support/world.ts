@@ -15,6 +15,8 @@ export interface Cluster {
   uid: string;
   server: string;
   admin_kubeconfig: string;
+  /** The API server's audit log, JSON lines. */
+  audit_log: string;
 }
 
 export interface World {

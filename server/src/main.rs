@@ -106,7 +106,7 @@ fn run(serve: Serve) -> ExitCode {
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
         tokio::spawn(asked_to_end(stop.clone()));
-        wire::serve(config, stop).await
+        wire::serve(config, |_| (), stop).await
     });
     // What still blocks (a name that is being looked up) does not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

@@ -26,9 +26,14 @@ use tokio_util::sync::CancellationToken;
 /// How long requests and tasks that are under way may take after the process was asked to end.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Runs the console until `stop` is cancelled.
+/// Runs the console until `stop` is cancelled. `boundary` is told of each boundary between decided
+/// and applied as it is passed, so that tests can kill the process there.
 /// Errors: what keeps it from starting, in words for whoever runs it.
-pub async fn serve(config: Config, stop: CancellationToken) -> Result<()> {
+pub async fn serve(
+    config: Config,
+    boundary: fn(&'static str),
+    stop: CancellationToken,
+) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let key = config.secret_key();
@@ -227,15 +232,3 @@ fn options_of(config: &Config) -> LeptosOptions {
         .site_addr(config.server.listen)
         .build()
 }
-
-/// The boundaries between decided and applied. With the feature `faults`, which only tests turn on,
-/// the process dies at the one that `GATEHOUSE_TEST_DIE_AT` names.
-#[cfg(feature = "faults")]
-fn boundary(name: &'static str) {
-    if std::env::var("GATEHOUSE_TEST_DIE_AT").is_ok_and(|at| at == name) {
-        std::process::abort();
-    }
-}
-
-#[cfg(not(feature = "faults"))]
-fn boundary(_: &'static str) {}

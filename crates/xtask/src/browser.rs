@@ -1,6 +1,7 @@
 //! The browser's tests: a console on one database, and Playwright against it.
 
 use crate::Result;
+use crate::build;
 use crate::console::{self, Console};
 use crate::npm;
 use crate::progress::words;
@@ -8,7 +9,7 @@ use crate::run::Programs;
 use crate::shell::{self, which};
 use crate::tally::{self, Tally};
 use crate::test::Session;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -73,7 +74,6 @@ pub fn tests(
         paths, progress, ..
     } = session;
     let start = Instant::now();
-    let suite = paths.root.join("end2end");
     let config = paths.work().join(format!("test-{}.toml", database.name));
     console::with_database(&world.config, &database.url, &config)?;
     let console = Console {
@@ -90,41 +90,33 @@ pub fn tests(
         "browser",
         format_args!("Playwright on {} at {url}", database.name),
     );
-    let report = paths
-        .work()
-        .join(format!("playwright-{}.json", database.name));
-    // A report of an earlier run must not be taken for this one's.
-    let _ = std::fs::remove_file(&report);
-    let mut playwright = Command::new("node");
-    playwright
-        .arg("node_modules/@playwright/test/cli.js")
-        .args(["test", "--reporter=list,json"])
-        .args(&session.more)
-        .current_dir(&suite)
-        .env("GATEHOUSE_URL", &url)
-        .env("GATEHOUSE_WORLD", &world.file)
-        .env("GATEHOUSE_DATABASE", database.name)
-        .env(
-            "GATEHOUSE_CHROMIUM",
-            chromium().ok_or("no Chromium: `apt-get install chromium`")?,
-        )
-        .env(
-            "GATEHOUSE_OUTPUT",
-            paths.work().join(format!("playwright-{}", database.name)),
-        )
-        .env("GATEHOUSE_BIN", &programs.console)
-        .env("GATEHOUSE_CONFIG", &config)
-        .env("PLAYWRIGHT_JSON_OUTPUT_NAME", &report);
-    let good = shell::shown(&mut playwright)?;
-    let mut tally = tally::of_playwright(&report)?;
-    if !good && tally.failed == 0 {
-        tally.failed = 1;
-    }
+    let suite = Suite {
+        folder: "specs",
+        url: &url,
+        config: &config,
+        database: database.name,
+        console: &programs.console,
+    };
+    let mut tally = suite.run(session, world, |_| ())?;
     if let Err(message) = running.check() {
         eprintln!("{message}");
         tally.failed += 1;
     }
     running.stop();
+    if session.more.is_empty() {
+        // The same database and address, now that they are free.
+        let dies_at = dies_at(session)?;
+        let suite = Suite {
+            folder: "kills",
+            ..suite
+        };
+        tally.add(suite.run(session, world, |playwright| {
+            playwright
+                .args(["--project", "javascript"])
+                .env("GATEHOUSE_DIES_AT_BIN", &dies_at)
+                .env("LEPTOS_SITE_ROOT", paths.site());
+        })?);
+    }
     progress.say(
         "browser",
         format_args!(
@@ -135,4 +127,80 @@ pub fn tests(
         ),
     );
     Ok(tally)
+}
+
+/// A folder of specs and what it runs against.
+struct Suite<'a> {
+    folder: &'a str,
+    url: &'a str,
+    config: &'a Path,
+    database: &'a str,
+    console: &'a Path,
+}
+
+impl Suite<'_> {
+    fn run(
+        &self,
+        session: &Session,
+        world: &World,
+        more: impl FnOnce(&mut Command),
+    ) -> Result<Tally> {
+        let paths = &session.paths;
+        let name = format!("playwright-{}-{}", self.folder, self.database);
+        let report = paths.work().join(format!("{name}.json"));
+        // A report of an earlier run must not be taken for this one's.
+        let _ = std::fs::remove_file(&report);
+        let mut playwright = Command::new("node");
+        playwright
+            .arg("node_modules/@playwright/test/cli.js")
+            .args(["test", "--reporter=list,json"])
+            .args(&session.more)
+            .current_dir(paths.root.join("end2end"))
+            .env("GATEHOUSE_SUITE", self.folder)
+            .env("GATEHOUSE_URL", self.url)
+            .env("GATEHOUSE_WORLD", &world.file)
+            .env("GATEHOUSE_DATABASE", self.database)
+            .env(
+                "GATEHOUSE_CHROMIUM",
+                chromium().ok_or("no Chromium: `apt-get install chromium`")?,
+            )
+            .env("GATEHOUSE_OUTPUT", paths.work().join(&name))
+            .env("GATEHOUSE_BIN", self.console)
+            .env("GATEHOUSE_CONFIG", self.config)
+            .env("PLAYWRIGHT_JSON_OUTPUT_NAME", &report);
+        more(&mut playwright);
+        let good = shell::shown(&mut playwright)?;
+        let mut tally = tally::of_playwright(&report)?;
+        if !good && tally.failed == 0 {
+            tally.failed = 1;
+        }
+        Ok(tally)
+    }
+}
+
+/// The console that kills itself where it is told. Built with the whole workspace, as the Rust
+/// tests are: another selection would compile much of the tree once more.
+fn dies_at(session: &Session) -> Result<PathBuf> {
+    const EXAMPLE: &str = "dies_at";
+    let mut program = None;
+    build::cargo(
+        session.cargo(&[
+            "build",
+            "--workspace",
+            "--exclude",
+            "frontend",
+            "--example",
+            EXAMPLE,
+        ]),
+        "browser",
+        "the console that dies",
+        &session.paths.log("cargo"),
+        &session.progress,
+        |artifact| {
+            if artifact.name == EXAMPLE {
+                program = artifact.executable.map(Path::to_path_buf);
+            }
+        },
+    )?;
+    program.ok_or_else(|| format!("the workspace has no example {EXAMPLE}"))
 }

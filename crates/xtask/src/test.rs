@@ -181,7 +181,8 @@ impl Session {
             .ok()
     }
 
-    fn cargo(&self, args: &[&str]) -> Command {
+    /// A cargo command at the root.
+    pub fn cargo(&self, args: &[&str]) -> Command {
         let mut cargo = self.toolchain.cargo();
         cargo.current_dir(&self.paths.root).args(args);
         cargo

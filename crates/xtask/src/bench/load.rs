@@ -70,7 +70,28 @@ fn quantile(times: &[Duration], q: f64) -> Duration {
     times[rank.clamp(1, times.len()) - 1]
 }
 
+/// One page's text.
+///
+/// # Errors
+/// When it is not answered with 200.
+pub fn page(listen: &str, path: &str, cookie: &str) -> Result<String> {
+    let (_, body) = asked(listen, path, cookie, 0, Instant::now())?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
 fn worker(listen: &str, path: &str, cookie: &str, end: Instant) -> Result<(Vec<Duration>, usize)> {
+    let (times, body) = asked(listen, path, cookie, 3, end)?;
+    Ok((times, body.len()))
+}
+
+/// Asks over one connection until `end`, at least once after warming up: what the answers took, and the last one.
+fn asked(
+    listen: &str,
+    path: &str,
+    cookie: &str,
+    warm: usize,
+    end: Instant,
+) -> Result<(Vec<Duration>, Vec<u8>)> {
     let fail = |e: std::io::Error| format!("{path}: {e}");
     let stream = TcpStream::connect(listen).map_err(fail)?;
     stream.set_nodelay(true).map_err(fail)?;
@@ -81,7 +102,7 @@ fn worker(listen: &str, path: &str, cookie: &str, end: Instant) -> Result<(Vec<D
         "GET {path} HTTP/1.1\r\nHost: {listen}\r\nAccept: text/html\r\nCookie: {cookie}\r\n\r\n"
     );
     let (mut times, mut body) = (Vec::new(), Vec::new());
-    let mut warm = 3;
+    let mut warm = warm;
     while Instant::now() < end || times.is_empty() {
         let asked = Instant::now();
         writer.write_all(request.as_bytes()).map_err(fail)?;
@@ -95,7 +116,7 @@ fn worker(listen: &str, path: &str, cookie: &str, end: Instant) -> Result<(Vec<D
             times.push(asked.elapsed());
         }
     }
-    Ok((times, body.len()))
+    Ok((times, body))
 }
 
 /// Reads one answer: its status, and its body into `body`.

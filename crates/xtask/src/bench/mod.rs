@@ -26,20 +26,31 @@ use std::time::Duration;
 const SCRIPT: &str = include_str!("../../npm/bench.mjs");
 
 /// Pages that list something, and the overview. Names as a person knows them.
-const PAGES: [(&str, &str); 9] = [
+const LISTS: [(&str, &str); 9] = [
     ("overview", "/"),
     ("catalogue", "/catalog"),
-    ("deployments", "/deployments?limit=50"),
+    ("deployments", "/deployments"),
     ("approvals", "/approvals"),
     ("requests", "/requests"),
     ("changes", "/changes"),
+    ("registries", "/registries"),
     ("clusters", "/clusters"),
     ("audit", "/audit"),
-    ("healthz", "/healthz"),
+];
+
+/// Pages of one thing: the page that leads to it, by name, and how the address of the first such link begins.
+const DETAILS: [(&str, &str, &str); 7] = [
+    ("model", "catalogue", "/catalog/models/"),
+    ("version", "model", "/catalog/versions/"),
+    ("deployment", "deployments", "/deployments/"),
+    ("change", "changes", "/changes/"),
+    ("registry", "registries", "/registries/"),
+    ("cluster", "clusters", "/clusters/"),
+    ("record", "audit", "/audit/"),
 ];
 
 /// The page that is the baseline of the others: what the server takes to answer at all.
-const BASELINE: &str = "healthz";
+const BASELINE: &str = "/healthz";
 const CONNECTIONS: usize = 4;
 const DURATION: Duration = Duration::from_secs(5);
 const FEW: usize = 100;
@@ -269,18 +280,35 @@ impl Bench {
 
     fn pages(&self, cookie: &str, rows: usize, report: &mut Report) -> Result<()> {
         let measure = |path: &str| load::measure(&self.listen, path, cookie, CONNECTIONS, DURATION);
-        let baseline = PAGES
+        let base = measure(BASELINE)?;
+        let mut all: Vec<(&str, String)> = LISTS
             .iter()
-            .find(|(name, _)| *name == BASELINE)
-            .map_or("/healthz", |(_, path)| path);
-        let base = measure(baseline)?;
-        for (name, path) in PAGES.iter().filter(|(name, _)| *name != BASELINE) {
+            .map(|(name, path)| (*name, (*path).to_owned()))
+            .collect();
+        for (name, list, begins) in DETAILS {
+            let page = all.iter().find(|(name, _)| *name == list);
+            let (_, page) = page.ok_or_else(|| format!("no page {list}"))?;
+            all.push((name, self.first_link(cookie, page, begins)?));
+        }
+        for (name, path) in all {
             self.progress
                 .say("bench", format_args!("{name} at {rows} rows"));
-            let load = measure(path)?;
+            let load = measure(&path)?;
             page(report, name, rows, load, base);
         }
         Ok(())
+    }
+
+    /// The first link of a page whose address begins so.
+    fn first_link(&self, cookie: &str, list: &str, begins: &str) -> Result<String> {
+        let text = load::page(&self.listen, list, cookie)?;
+        let main = text.split_once("<main").map_or(&*text, |(_, main)| main);
+        let link = main.split("href=\"").skip(1).find_map(|rest| {
+            let link = rest.split('"').next()?;
+            link.starts_with(begins).then(|| link.to_owned())
+        });
+        link.map(|link| link.replace("&amp;", "&"))
+            .ok_or_else(|| format!("{list} has no link to {begins}…"))
     }
 
     fn command(&self, args: &[&str]) -> Command {

@@ -1,10 +1,9 @@
-// Pictures to look at, not checks: GATEHOUSE_PICTURES=1 makes the suite run this folder instead.
-// Every page for every role: seen by those who may, not found for others, accessible, and no wider than a phone.
+// Every kind of page, in both themes and widths: no finding of axe, nothing wider than the window, and pictures to
+// look at where `GATEHOUSE_SHOTS` names a folder.
 import { expect, test } from "../support/fixtures.ts";
 import type { Page } from "@playwright/test";
 
 test.describe.configure({ timeout: 600_000 });
-
 
 /** An unhealthy deployment of the seed, and a healthy one. */
 const CRASHING = "/deployments/onprem-1/logistics-staging/delivery-notes";
@@ -18,16 +17,18 @@ async function opens(page: Page, path: string) {
   await expect(page, path).toHaveTitle(/ · Gatehouse$/);
 }
 
-test("pictures of the pages, in both themes and widths", async ({ as, picture }) => {
+test("the pages of what is there", async ({ as, picture }) => {
   const page = await as("platform");
   await opens(page, "/catalog");
-  const model = await page.getByRole("link", { name: "iris-classifier", exact: true }).getAttribute("href");
+  const model = await page.getByRole("link", { name: "Iris classifier", exact: true }).getAttribute("href");
   await opens(page, model ?? "");
   const version = await page.getByRole("link", { name: "Newest version" }).getAttribute("href");
   const registry = await (async () => {
     await opens(page, "/registries");
     return page.locator("main a[href^='/registries/']:not([href$='/new'])").first().getAttribute("href");
   })();
+  await opens(page, "/audit");
+  const record = await page.locator("main td a[href^='/audit/']").first().getAttribute("href");
   const pages = {
     overview: "/",
     catalogue: "/catalog",
@@ -51,6 +52,7 @@ test("pictures of the pages, in both themes and widths", async ({ as, picture })
     clusters: "/clusters",
     cluster: "/clusters/onprem-1",
     audit: "/audit",
+    record: record ?? "",
   };
   for (const [name, path] of Object.entries(pages)) {
     await test.step(name, async () => {
@@ -60,9 +62,9 @@ test("pictures of the pages, in both themes and widths", async ({ as, picture })
   }
 });
 
-test("pictures of the wizard's steps", async ({ as, picture }) => {
+test("the wizard's steps", async ({ as, picture }) => {
   const page = await as("ai", "/catalog?q=llama-3.1-8b");
-  await page.getByRole("link", { name: "llama-3.1-8b-instruct", exact: true }).first().click();
+  await page.getByRole("link", { name: /Llama 3.1 8B/ }).first().click();
   await page.getByRole("button", { name: "Deploy", exact: true }).first().click();
   await page.waitForURL(/\/review$/);
   const draft = new URL(page.url()).pathname.replace(/\/review$/, "");
@@ -74,10 +76,9 @@ test("pictures of the wizard's steps", async ({ as, picture }) => {
   expect((await page.request.post(`${draft}/discard`, { headers, maxRedirects: 0 })).status()).toBe(303);
 });
 
-test("pictures of the pages without a session", async ({ page, picture }) => {
+test("the pages without a session", async ({ page, picture }) => {
   await page.goto("/signin?return_to=%2Fcatalog");
   await picture(page, "signin");
   await page.goto("/signed-out");
   await picture(page, "signed-out");
 });
-
