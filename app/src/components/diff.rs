@@ -33,18 +33,18 @@ pub fn DiffTable(
     }
     view! {
         <div class="gh-scroll" tabindex="0" role="region" aria-label="Difference field by field">
-            <table class="pf-v6-c-table pf-m-compact gh-diff-table">
+            <table class="pf-v6-c-table pf-m-compact pf-m-grid-md gh-diff-table">
                 <thead class="pf-v6-c-table__thead"><tr class="pf-v6-c-table__tr">
                     <th class="pf-v6-c-table__th" scope="col">"Field"</th>
-                    <th class="pf-v6-c-table__th" scope="col">{before}</th>
-                    <th class="pf-v6-c-table__th" scope="col">{after}</th>
+                    <th class="pf-v6-c-table__th" scope="col">{before.clone()}</th>
+                    <th class="pf-v6-c-table__th" scope="col">{after.clone()}</th>
                 </tr></thead>
                 <tbody class="pf-v6-c-table__tbody">
                     {changes.into_iter().map(|c| view! {
                         <tr class="pf-v6-c-table__tr">
-                            <th class="pf-v6-c-table__td" scope="row"><code>{c.path}</code></th>
-                            <td class="pf-v6-c-table__td gh-removed">{shown(c.before)}</td>
-                            <td class="pf-v6-c-table__td gh-added">{shown(c.after)}</td>
+                            <th class="pf-v6-c-table__td" scope="row" data-label="Field"><code>{c.path}</code></th>
+                            <td class="pf-v6-c-table__td gh-removed" data-label=before.clone()>{shown(c.before)}</td>
+                            <td class="pf-v6-c-table__td gh-added" data-label=after.clone()>{shown(c.after)}</td>
                         </tr>
                     }).collect_view()}
                 </tbody>

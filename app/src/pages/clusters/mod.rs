@@ -44,7 +44,7 @@ fn line(r: ClusterRow) -> AnyView {
         ("Mode", known(f.default_mode)),
         ("Deployments", r.health.deployments.to_string().into_any()),
         ("Nodes", r.nodes.to_string().into_any()),
-        ("GPUs", gpus_in_short(&r.gpus).into_any()),
+        ("GPUs", gpus_in_short(&r.gpus)),
         (
             "As of",
             r.health
@@ -54,14 +54,16 @@ fn line(r: ClusterRow) -> AnyView {
     ])
 }
 
-fn gpus_in_short(gpus: &[GpuProduct]) -> String {
+fn gpus_in_short(gpus: &[GpuProduct]) -> AnyView {
     if gpus.is_empty() {
-        return "none".into();
+        return view! { <span class="gh-muted">"none"</span> }.into_any();
     }
     gpus.iter()
-        .map(|g| format!("{} of {} {} free", g.free, g.allocatable, g.product))
-        .collect::<Vec<_>>()
-        .join(" · ")
+        .map(|g| {
+            view! { <div>{format!("{} of {} free", g.free, g.allocatable)}" "<span class="gh-muted">{g.product.clone()}</span></div> }
+        })
+        .collect_view()
+        .into_any()
 }
 
 #[component]
@@ -174,10 +176,8 @@ fn page(v: &ClusterView) -> AnyView {
         <section class="pf-v6-c-page__main-section gh-stack">
             {away}
             {(missing > 0).then(|| alert(Tone::Warn, format!("The console lacks {missing} rights here"), "Apply deploy/rbac.yaml of the console's repository to this cluster."))}
-            <div class="gh-columns">
-                {card("What it is", facts(v.row.facts.clone().unwrap_or_default()))}
-                {card("GPUs", if gpus.is_empty() { view! { <p class="gh-muted">"No node has GPUs."</p> }.into_any() } else { table("GPUs", &["GPU", "Resource", "Memory", "Nodes", "Allocatable", "Requested", "Free"], gpus) })}
-            </div>
+            {card("What it is", facts(v.row.facts.clone().unwrap_or_default()))}
+            {card("GPUs", if gpus.is_empty() { view! { <p class="gh-muted">"No node has GPUs."</p> }.into_any() } else { table("GPUs", &["GPU", "Resource", "Memory", "Nodes", "Allocatable", "Requested", "Free"], gpus) })}
             {card("What the console may do here", if permissions.is_empty() { view! { <p class="gh-muted">"It cannot be asked while the cluster is away."</p> }.into_any() } else { table("Rights", &["What", "State", "Why it is needed"], permissions) })}
             {card("Namespaces that you may see", table("Namespaces", &["Namespace", "Business unit", "Environment"], namespaces))}
             {card("Serving runtimes of the cluster", table("Runtimes", &["Runtime", "Formats", "Protocols", "State"], runtimes))}
