@@ -75,7 +75,7 @@ pub fn tests(
     } = session;
     let start = Instant::now();
     let config = paths.work().join(format!("test-{}.toml", database.name));
-    console::with_database(&world.config, &database.url, &config)?;
+    console::for_tests(&world.config, &database.url, &config)?;
     let console = Console {
         program: programs.console.clone(),
         config: config.clone(),

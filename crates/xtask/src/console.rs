@@ -157,20 +157,28 @@ pub fn choose_port(asked: Option<u16>) -> Result<u16> {
     }
 }
 
-/// A copy of a configuration file with another database, written to `to`.
+/// How long a decision can be undone in the browser's tests: they wait for it again and again.
+const TEST_HOLD_SECONDS: i64 = 5;
+
+/// A copy of a configuration file for tests, written to `to`: another database, a shorter hold.
 ///
 /// # Errors
 /// When the file is no TOML table or cannot be written.
-pub fn with_database(config: &Path, url: &str, to: &Path) -> Result<()> {
+pub fn for_tests(config: &Path, database: &str, to: &Path) -> Result<()> {
     let text = shell::read(config)?;
     let mut value: toml::Table = text
         .parse()
         .map_err(|e| format!("{}: {e}", config.display()))?;
-    let database = value
-        .entry("database")
-        .or_insert_with(|| toml::Table::new().into());
-    let table = database.as_table_mut().ok_or("[database] is no table")?;
-    table.insert("url".into(), url.into());
+    let mut set = |section: &str, key: &str, to: toml::Value| {
+        let section = value
+            .entry(section)
+            .or_insert_with(|| toml::Table::new().into());
+        if let Some(table) = section.as_table_mut() {
+            table.insert(key.into(), to);
+        }
+    };
+    set("database", "url", database.into());
+    set("decisions", "hold_seconds", TEST_HOLD_SECONDS.into());
     shell::write(to, toml::to_string(&value).map_err(|e| e.to_string())?)
 }
 
@@ -179,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_database_is_replaced_and_the_rest_kept() {
+    fn tests_have_a_database_of_their_own_and_the_rest_is_kept() {
         let dir = std::env::temp_dir().join(format!("xtask-console-{}", std::process::id()));
         let (from, to) = (dir.join("a.toml"), dir.join("b.toml"));
         shell::write(
@@ -187,7 +195,7 @@ mod tests {
             "[server]\nlisten = \"127.0.0.1:1234\"\n[database]\nurl = \"sqlite:a\"\n",
         )
         .unwrap();
-        with_database(&from, "postgres://b", &to).unwrap();
+        for_tests(&from, "postgres://b", &to).unwrap();
         let text = shell::read(&to).unwrap();
         assert!(text.contains("postgres://b") && text.contains("1234") && !text.contains("sqlite"));
         let console = Console {
