@@ -147,10 +147,12 @@ test("preflight says what KServe would accept and not do", async ({ as }) => {
     await expect(finding).toHaveCount(0);
     await expect(submit(page)).toBeEnabled();
   }
-  // The step with the field says it too.
+  // Review leads to the field, and the step says it beside it.
   await saveYaml(page, cases[1].yaml);
-  await page.goto(`${draft}/resources`);
-  await expect(findings(page).filter({ hasText: "nothing scales to zero" })).toBeVisible();
+  await findings(page).getByRole("link", { name: "spec.predictor.minReplicas" }).click();
+  await expect(page).toHaveURL(/\/resources#min_replicas$/);
+  await expect(page.locator("#min_replicas")).toHaveAttribute("aria-invalid", "true");
+  await expect(page.locator("#min_replicas-help")).toContainText("nothing scales to zero");
   await discard(page, draft);
 });
 

@@ -3,6 +3,7 @@
 // Rendered views are deep types.
 #![recursion_limit = "512"]
 
+pub mod api;
 pub mod config;
 pub mod edge;
 pub mod forms;

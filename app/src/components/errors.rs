@@ -34,20 +34,32 @@ pub fn ErrorState(kind: Kind, message: String, remedy: Option<String>) -> impl I
 /// What is wrong with a form that was refused, above it: the whole, and each field as a link to it.
 #[component]
 pub fn FormAlert() -> impl IntoView {
+    form_alert(|field| (!field.is_empty()).then(|| format!("#{field}")))
+}
+
+/// [`FormAlert`] where `link` says where each field stands; what stands nowhere is said without a link.
+pub fn form_alert(link: impl Fn(&str) -> Option<String>) -> AnyView {
     let state = form_state();
-    state.error.map(|e| {
-        let fields = state.fields.clone();
-        view! {
-            <Alert tone=Tone::Bad title=sentence(&e.message)>
-                {e.remedy.map(|r| view! { <p>{r}</p> })}
-                {(!fields.is_empty()).then(|| view! {
-                    <ul class="pf-v6-c-list">
-                        {fields.into_iter().map(|f| view! { <li><a href=format!("#{}", f.field)>{f.message}</a></li> }).collect_view()}
-                    </ul>
-                })}
-            </Alert>
-        }
-    })
+    let Some(e) = state.error else {
+        return ().into_any();
+    };
+    let items: Vec<AnyView> = state
+        .fields
+        .into_iter()
+        .map(|f| match link(&f.field) {
+            Some(href) => view! { <li><a href=href>{f.message}</a></li> }.into_any(),
+            None => view! { <li>{f.message}</li> }.into_any(),
+        })
+        .collect();
+    let title = sentence(&e.message);
+    let remedy = e.remedy;
+    view! {
+        <Alert tone=Tone::Bad title=title>
+            {remedy.map(|r| view! { <p>{r}</p> })}
+            {(!items.is_empty()).then(|| view! { <ul class="pf-v6-c-list">{items}</ul> })}
+        </Alert>
+    }
+    .into_any()
 }
 
 /// Starts with a capital and ends with a full stop.

@@ -1,29 +1,77 @@
+use super::Tone;
 use crate::load::form_state;
 use leptos::prelude::*;
 
-fn helper(name: &str, help: Option<String>, extra_problem: Option<String>) -> (AnyView, bool) {
-    let problem = form_state()
-        .problem(name)
-        .map(str::to_owned)
-        .or(extra_problem);
-    let bad = problem.is_some();
+/// Something that is said of a field, beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// [`Tone::Bad`]: the field cannot stay as it is.
+    pub tone: Tone,
+    pub text: String,
+}
+
+/// What stands below a field: what is wrong, what is worth knowing, and the help unless something is wrong.
+struct Below {
+    view: AnyView,
+    bad: bool,
+    /// The id to describe the field by, where there is anything.
+    id: Option<String>,
+}
+
+fn below(name: &str, help: Option<String>, problem: Option<String>, remarks: &[Remark]) -> Below {
+    let refused = form_state().problem(name).map(str::to_owned).or(problem);
+    let mut all: Vec<Remark> = refused
+        .into_iter()
+        .map(|text| Remark {
+            tone: Tone::Bad,
+            text,
+        })
+        .collect();
+    for r in remarks {
+        if !all.contains(r) {
+            all.push(r.clone());
+        }
+    }
+    remarks_below(name, help, &all)
+}
+
+/// The element that describes a field or a row of fields.
+fn remarks_below(name: &str, help: Option<String>, all: &[Remark]) -> Below {
+    let bad = all.iter().any(|r| r.tone == Tone::Bad);
+    let mut items: Vec<AnyView> = all
+        .iter()
+        .map(|r| {
+            let (class, word) = match r.tone {
+                Tone::Bad => ("pf-v6-c-helper-text__item pf-m-error", None),
+                Tone::Warn => ("pf-v6-c-helper-text__item pf-m-warning", Some("Warning: ")),
+                _ => ("pf-v6-c-helper-text__item", Some("Note: ")),
+            };
+            let text = r.text.clone();
+            view! { <div class=class><span class="pf-v6-c-helper-text__item-text">{word}{text}</span></div> }.into_any()
+        })
+        .collect();
+    if let Some(help) = help.filter(|_| !bad) {
+        items.push(view! { <div class="pf-v6-c-helper-text__item"><span class="pf-v6-c-helper-text__item-text">{help}</span></div> }.into_any());
+    }
+    if items.is_empty() {
+        return Below {
+            view: ().into_any(),
+            bad,
+            id: None,
+        };
+    }
     let id = format!("{name}-help");
-    let view = match (problem, help) {
-        (Some(p), _) => view! {
-            <div class="pf-v6-c-form__helper-text" id=id><div class="pf-v6-c-helper-text"><div class="pf-v6-c-helper-text__item pf-m-error">
-                <span class="pf-v6-c-helper-text__item-text">{p}</span>
-            </div></div></div>
-        }
-        .into_any(),
-        (None, Some(h)) => view! {
-            <div class="pf-v6-c-form__helper-text" id=id><div class="pf-v6-c-helper-text"><div class="pf-v6-c-helper-text__item">
-                <span class="pf-v6-c-helper-text__item-text">{h}</span>
-            </div></div></div>
-        }
-        .into_any(),
-        (None, None) => ().into_any(),
-    };
-    (view, bad)
+    Below {
+        view: view! { <div class="pf-v6-c-form__helper-text" id=id.clone()><div class="pf-v6-c-helper-text">{items}</div></div> }.into_any(),
+        bad,
+        id: Some(id),
+    }
+}
+
+/// Text for cells without a group of their own: the view, the id to describe them by.
+pub fn remarks(name: &str, all: &[Remark]) -> (AnyView, Option<String>) {
+    let below = remarks_below(name, None, all);
+    (below.view, below.id)
 }
 
 fn group(
@@ -56,16 +104,22 @@ pub fn TextField(
     /// What is wrong with it, where the page knows it itself.
     #[prop(optional_no_strip, into)]
     problem: Option<String>,
+    /// What checks say of it.
+    #[prop(optional)]
+    remarks: Vec<Remark>,
     #[prop(optional)] required: bool,
     #[prop(optional, into)] kind: Option<&'static str>,
     #[prop(optional, into)] autocomplete: Option<&'static str>,
-    /// Names of a `<datalist>` to choose from.
+    /// Id of a `<datalist>` to choose from.
     #[prop(optional, into)]
     list: Option<String>,
 ) -> impl IntoView {
     let value = form_state().value(&name).map_or(value, str::to_owned);
-    let (help_view, bad) = helper(&name, help, problem);
-    let described = format!("{name}-help");
+    let Below {
+        view: help_view,
+        bad,
+        id: described,
+    } = below(&name, help, problem, &remarks);
     let class = if bad {
         "pf-v6-c-form-control pf-m-error"
     } else {
@@ -89,6 +143,7 @@ pub fn TextArea(
     #[prop(optional, into)] value: String,
     #[prop(optional, into)] help: Option<String>,
     #[prop(optional_no_strip, into)] problem: Option<String>,
+    #[prop(optional)] remarks: Vec<Remark>,
     #[prop(optional)] required: bool,
     #[prop(optional)] rows: Option<u32>,
     #[prop(optional)] code: bool,
@@ -97,8 +152,11 @@ pub fn TextArea(
     key: Option<&'static str>,
 ) -> impl IntoView {
     let value = form_state().value(&name).map_or(value, str::to_owned);
-    let (help_view, bad) = helper(&name, help, problem);
-    let described = format!("{name}-help");
+    let Below {
+        view: help_view,
+        bad,
+        id: described,
+    } = below(&name, help, problem, &remarks);
     let class = format!(
         "pf-v6-c-form-control pf-m-resize-vertical{}{}",
         if bad { " pf-m-error" } else { "" },
@@ -123,11 +181,15 @@ pub fn SelectField(
     #[prop(optional, into)] value: String,
     #[prop(optional, into)] help: Option<String>,
     #[prop(optional_no_strip, into)] problem: Option<String>,
+    #[prop(optional)] remarks: Vec<Remark>,
     #[prop(optional)] required: bool,
 ) -> impl IntoView {
     let value = form_state().value(&name).map_or(value, str::to_owned);
-    let (help_view, bad) = helper(&name, help, problem);
-    let described = format!("{name}-help");
+    let Below {
+        view: help_view,
+        bad,
+        id: described,
+    } = below(&name, help, problem, &remarks);
     let class = if bad {
         "pf-v6-c-form-control pf-m-error"
     } else {
@@ -164,6 +226,9 @@ pub fn Submit(
     #[prop(optional, into)] name: Option<String>,
     #[prop(optional, into)] value: Option<String>,
     #[prop(optional)] disabled: bool,
+    /// Sends the form there instead of to its own address, complete or not.
+    #[prop(optional, into)]
+    action: Option<String>,
     #[prop(optional, into)] id: Option<String>,
     /// The key that presses it.
     #[prop(optional, into)]
@@ -171,7 +236,7 @@ pub fn Submit(
 ) -> impl IntoView {
     let class = format!("pf-v6-c-button pf-m-{}", kind.unwrap_or("primary"));
     view! {
-        <button type="submit" class=class name=name value=value disabled=disabled id=id data-key=key>
+        <button type="submit" class=class name=name value=value formnovalidate=action.is_some() formaction=action disabled=disabled id=id data-key=key>
             <span class="pf-v6-c-button__text">{text}</span>
         </button>
     }

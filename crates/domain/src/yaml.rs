@@ -123,6 +123,13 @@ fn explain(e: &serde_saphyr::Error) -> Error {
     wrong(format!("{place}{what}."), remedy)
 }
 
+/// Line and column, from 1, that a message of [`parse_manifest`] begins with.
+pub fn location(message: &str) -> Option<(usize, usize)> {
+    let (line, rest) = message.strip_prefix("line ")?.split_once(", column ")?;
+    let (column, _) = rest.split_once(':')?;
+    Some((line.parse().ok()?, column.parse().ok()?))
+}
+
 const NOT_YAML: &str = "This is not valid YAML";
 const LOOK: &str = "Look at indentation, colons and quotes at this place; lists begin with `- `, and tabs may not indent.";
 

@@ -121,3 +121,11 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn a_mistake_has_a_place() {
+    let e = parse_manifest("a: 1\nb: [1, 2\n").expect_err("open bracket");
+    let (line, column) = location(&e.message).expect("a place");
+    assert!((2..=3).contains(&line) && column >= 1, "{}", e.message);
+    assert_eq!(location("The manifest is empty."), None);
+}

@@ -21,6 +21,28 @@ pub struct VersionView {
     pub may_deploy: bool,
 }
 
+impl VersionView {
+    /// Why nobody can deploy it, whatever their rights; `None`: they can.
+    pub fn cannot_deploy(&self) -> Option<String> {
+        cannot_deploy(&self.version, &self.serving)
+    }
+}
+
+fn cannot_deploy(version: &VersionRow, serving: &[(String, Servability)]) -> Option<String> {
+    let why = if !version.kind.holds_model() {
+        "It holds no model."
+    } else if version.gone_at.is_some() {
+        "It is no longer in the registry, so a pod could not fetch it."
+    } else if serving.is_empty() {
+        "No cluster is connected that could serve it."
+    } else if serving.iter().all(|(_, s)| s.ways.is_empty()) {
+        "No cluster can serve it as it is; below stands why, and what to do."
+    } else {
+        return None;
+    };
+    Some(why.into())
+}
+
 /// Everything the model page shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelView {
@@ -126,4 +148,57 @@ impl Catalog {
 fn no_model() -> Error {
     Error::not_found("the catalogue has no such model or version")
         .remedy("It may have been removed; search the catalogue.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::artifact::{ArtifactKind, ModelFacts, Scheme, SignatureFact, Way};
+
+    #[test]
+    fn what_no_cluster_can_serve_is_not_offered() {
+        let version = VersionRow {
+            id: VersionId(uuid::Uuid::from_u128(1)),
+            model: ModelId(uuid::Uuid::from_u128(2)),
+            digest: Digest::of(b"x"),
+            tags: vec![],
+            kind: ArtifactKind::ModelKit,
+            facts: ModelFacts::default(),
+            created_at: None,
+            first_seen: domain::Micros(1),
+            observed_at: domain::Micros(1),
+            gone_at: None,
+            platforms: vec![],
+            signature: SignatureFact::Unsigned,
+            scan: None,
+            pickle: None,
+        };
+        let blocked = Servability {
+            ways: vec![],
+            obstacles: vec![],
+        };
+        let works = Servability {
+            ways: vec![Way {
+                scheme: Scheme::OciNative,
+                uri: "oci+native://r/x".into(),
+                formats: vec![],
+                how: String::new(),
+                needs: vec![],
+            }],
+            obstacles: vec![],
+        };
+        let on = |name: &str, s: &Servability| (name.to_owned(), s.clone());
+        let why = cannot_deploy(&version, &[on("a", &blocked), on("b", &blocked)]);
+        assert!(why.expect("nowhere").contains("No cluster can serve it"));
+        assert_eq!(
+            cannot_deploy(&version, &[on("a", &blocked), on("b", &works)]),
+            None
+        );
+        assert!(cannot_deploy(&version, &[]).is_some());
+        let gone = VersionRow {
+            gone_at: Some(domain::Micros(2)),
+            ..version
+        };
+        assert!(cannot_deploy(&gone, &[on("b", &works)]).is_some());
+    }
 }

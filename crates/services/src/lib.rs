@@ -17,6 +17,7 @@ pub mod people;
 pub mod ports;
 pub mod prepare;
 pub mod registries;
+pub mod secrets;
 mod sizing;
 pub mod vault;
 pub mod wizard;

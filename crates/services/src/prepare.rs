@@ -1,7 +1,13 @@
 //! From a manifest to content: place, rights, preflight, dry run, closure, facts. Review, submit,
 //! rollback, scale and the rest all go through here, so that what is shown is what is decided.
 
-use crate::{Caller, Ctx, authz::Action as Right, facts, ports::*};
+use crate::{
+    Caller, Ctx,
+    authz::Action as Right,
+    facts,
+    ports::*,
+    secrets::{self, Secrets},
+};
 use domain::{
     Error, Result,
     change::{ChangeKind, Seen},
@@ -29,6 +35,8 @@ pub struct Prepared {
     pub seen: Seen,
     /// The API server's answer where it did not agree, for people.
     pub refusal: Option<String>,
+    /// Those of the findings that the API server and its webhooks made.
+    pub said: Vec<Finding>,
 }
 
 impl Prepared {
@@ -114,6 +122,13 @@ pub async fn prepare(
     let version = facts::version_of(ctx, &view).await?;
 
     let mut findings = existence(kind, &key, live.is_some());
+    // Only where the manifest names a Secret is it worth a call to the cluster.
+    let secrets = if view.secrets().is_empty() {
+        Secrets::NotAsked
+    } else {
+        secrets::of(ctx, caller, &place).await
+    };
+    let names = secrets.names();
     if kind != ChangeKind::Stop && kind != ChangeKind::Delete {
         findings.extend(preflight::check(
             &manifest,
@@ -123,21 +138,25 @@ pub async fn prepare(
                 nodes: &nodes,
                 quotas: &quotas,
                 live: live.as_ref().map(|l| &l.object),
-                secrets: None,
+                secrets: names.as_deref(),
                 artifact: version.as_ref().map(|(_, v)| v.kind),
             },
         ));
+        if let Secrets::Unknown { why } = &secrets {
+            findings.push(finding("secrets-unchecked", Severity::Info, "", why, ""));
+        }
     }
 
     let who = ctx
         .clusters
         .identity(cluster, &caller.username, &caller.groups.groups)?;
+    let mut said = Vec::new();
     let (stored, refusal) = if kind == ChangeKind::Delete {
         (live.as_ref().map(|l| l.object.clone()), None)
     } else {
         match ctx.clusters.dry_run(cluster, &who, &manifest).await {
             Ok(s) => {
-                findings.extend(
+                said.extend(
                     s.warnings
                         .iter()
                         .map(|w| finding("api-server-warning", Severity::Warning, "", w, "")),
@@ -146,7 +165,7 @@ pub async fn prepare(
             }
             Err(r) => {
                 let (message, more) = refused(r);
-                findings.extend(more);
+                said.extend(more);
                 (None, Some(message))
             }
         }
@@ -163,6 +182,7 @@ pub async fn prepare(
         closure: closure(&object, &runtimes, &facts_of),
         object: clean(&object),
     });
+    findings.extend(said.iter().cloned());
     findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
     let quota = quota(
         &manifest,
@@ -191,6 +211,7 @@ pub async fn prepare(
         hash: content.as_ref().map(Content::hash),
         content,
         refusal,
+        said,
         place,
         manifest,
     })

@@ -3,11 +3,17 @@
 //! The manifest is the truth. The form is read from it and written back into it, so that form and
 //! YAML stay in step and fields that the form does not know survive.
 
+mod ask;
+mod review;
+mod spot;
 mod start;
 mod view;
 
+pub use ask::NewChange;
+pub use review::{Broken, Review};
+pub use spot::{Spot, spot, step_of};
 pub use start::Start;
-pub use view::{Review, RuntimeChoice, TargetChoice, WizardView};
+pub use view::{Placed, RuntimeChoice, TargetChoice, WizardView};
 
 use crate::{
     Caller, Ctx,
@@ -127,6 +133,9 @@ impl Wizard {
             }
             form.apply_to(&mut manifest);
             draft.manifest_yaml = to_yaml(&manifest);
+            // The form goes on from the last YAML that could be read (its page says so): from here on
+            // Review shows what the form says, not text that nobody can read.
+            draft.broken_yaml = None;
             fields.extend(
                 form.errors()
                     .into_iter()
@@ -164,6 +173,7 @@ impl Wizard {
             ));
         }
         let (cluster, namespace) = target(&draft)?;
+        let manifest = self.manifest(&draft)?;
         let change = Changes(self.0.clone())
             .submit(
                 caller,
@@ -171,7 +181,7 @@ impl Wizard {
                     kind: draft.kind,
                     cluster,
                     namespace,
-                    manifest: self.manifest(&draft)?,
+                    manifest: manifest.clone(),
                     manifest_yaml: draft.manifest_yaml.clone(),
                     usage: draft.usage.clone(),
                     comment: comment.into(),
@@ -179,9 +189,23 @@ impl Wizard {
                     revises: draft.change,
                 },
             )
-            .await?;
+            .await
+            .map_err(|e| beside_fields(e, &manifest))?;
         self.0.store.draft_delete(id).await?;
         Ok(change)
+    }
+
+    /// The form as it stands in the draft.
+    pub async fn form(&self, caller: &Caller, id: DraftId) -> Result<Form> {
+        let draft = self.draft(caller, id).await?;
+        self.form_of(&draft)
+    }
+
+    fn form_of(&self, draft: &Draft) -> Result<Form> {
+        let (mut form, _) = Form::from_manifest(&self.manifest(draft)?);
+        form.cluster = draft.cluster.clone().unwrap_or_default();
+        form.namespace = draft.namespace.clone().unwrap_or_default();
+        Ok(form)
     }
 
     fn manifest(&self, draft: &Draft) -> Result<Value> {
@@ -211,6 +235,16 @@ impl Wizard {
         }
         Ok(())
     }
+}
+
+/// What was said of paths of the manifest, said of the form's fields where it has them.
+fn beside_fields(mut e: Error, manifest: &Value) -> Error {
+    for f in &mut e.fields {
+        if let Some(field) = domain::form::field_for(manifest, &f.field) {
+            f.field = field;
+        }
+    }
+    e
 }
 
 /// Cluster and namespace of a draft. Errors: `Invalid` where they are not chosen yet.
@@ -285,19 +319,6 @@ fn check_use(u: &UseInput) -> Vec<FieldError> {
         }
     }
     out
-}
-
-/// Which step's form a field stands on.
-pub fn step_of(field: &str) -> &'static str {
-    let head = field.split(['.', '[']).next().unwrap_or_default();
-    match head {
-        "purpose" | "owner" | "risk_tier" | "data_class" | "exposure" => "use",
-        "source" | "format" | "format_version" | "runtime" | "protocol" | "args" | "env"
-        | "pull_secrets" | "deployment_mode" => "source",
-        "cluster" | "namespace" | "name" => "target",
-        "yaml" | "comment" => "review",
-        _ => "resources",
-    }
 }
 
 fn belongs(step: &str, field: &str) -> bool {

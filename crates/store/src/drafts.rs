@@ -12,10 +12,10 @@ use domain::{
     ids::*,
     page::{self, Page},
 };
-use services::ports::{Draft, DraftStore};
+use services::ports::{Draft, DraftStore, Said};
 
 const DRAFT: &str = "SELECT id, owner, kind, title, version_id, change_id, cluster, namespace, usage_json, comment, manifest_yaml,
-    broken_yaml, step, version, created_at, updated_at FROM drafts";
+    broken_yaml, said_json, step, version, created_at, updated_at FROM drafts";
 
 fn draft(row: &Row) -> Result<Draft> {
     Ok(Draft {
@@ -31,6 +31,7 @@ fn draft(row: &Row) -> Result<Draft> {
         comment: row.text("comment")?,
         manifest_yaml: row.text("manifest_yaml")?,
         broken_yaml: row.opt_text("broken_yaml")?,
+        said: row.json("said_json")?,
         step: row.text("step")?,
         version: row.int("version")?,
         created_at: row.at("created_at")?,
@@ -44,8 +45,8 @@ impl DraftStore for Db {
         let mut tx = self.begin().await?;
         tx.exec(
             "INSERT INTO drafts (id, owner, kind, title, version_id, change_id, cluster, namespace, usage_json, comment, manifest_yaml,
-                 broken_yaml, step, version, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                 broken_yaml, step, version, created_at, updated_at, said_json)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
             args![
                 d.id,
                 d.owner,
@@ -62,7 +63,8 @@ impl DraftStore for Db {
                 &d.step,
                 d.version,
                 d.created_at,
-                d.updated_at
+                d.updated_at,
+                json(&d.said)?
             ],
         )
         .await?;
@@ -113,6 +115,16 @@ impl DraftStore for Db {
             .remedy("Open the draft again to see what was saved there; copy over what is missing."),
             None => Error::not_found("this draft no longer exists"),
         })
+    }
+
+    async fn draft_said(&self, id: DraftId, version: i64, said: &[Said]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        tx.exec(
+            "UPDATE drafts SET said_json = $3 WHERE id = $1 AND version = $2",
+            args![id, version, json(&said)?],
+        )
+        .await?;
+        tx.commit().await
     }
 
     async fn draft_get(&self, id: DraftId) -> Result<Option<Draft>> {

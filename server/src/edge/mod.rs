@@ -23,7 +23,7 @@ pub use page::{Fault, see_other};
 pub use render::rerender;
 pub use state::{AppState, Inner, Ping};
 
-use crate::{forms, session};
+use crate::{api, forms, session};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -59,6 +59,7 @@ pub fn router(state: AppState, backend: session::Backend) -> Router {
         .route("/signed-out", get(signin::signed_out))
         .route("/events", get(events::stream))
         .merge(forms::routes())
+        .merge(api::routes())
         .leptos_routes_with_handler(generate_route_list(app::App), render::page)
         .fallback(statics::file_or_not_found)
         .layer(DefaultBodyLimit::disable())
@@ -114,6 +115,9 @@ async fn plain_errors(
     next: axum::middleware::Next,
 ) -> Response {
     let response = next.run(request).await;
+    if uri.path().starts_with("/api/") {
+        return api::of_layer(response);
+    }
     let status = response.status();
     let kind = response
         .headers()

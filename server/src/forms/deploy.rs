@@ -17,7 +17,7 @@ use domain::{
 use http::request::Parts;
 use services::{
     Caller,
-    wizard::{Edit, STEPS, Start, UseInput},
+    wizard::{Edit, STEPS, Start, UseInput, Wizard},
 };
 
 pub fn routes() -> Router<AppState> {
@@ -106,9 +106,20 @@ async fn try_save(
     let mut wrong = Vec::new();
     match step {
         "use" => edit.usage = Some(usage(typed)),
-        "review" => edit.yaml = Some(field(typed, "yaml").replace("\r\n", "\n")),
+        "review" => {
+            edit.yaml = Some(yaml(typed).unwrap_or_default());
+            // Purpose and comment stand in the same form: they are kept too, and an empty purpose is no
+            // mistake before anything is submitted.
+            if !field(typed, "purpose").trim().is_empty() {
+                edit.usage = Some(on_review(wizard, caller, id, typed).await?);
+            }
+            edit.comment = typed
+                .iter()
+                .any(|(n, _)| n == "comment")
+                .then(|| field(typed, "comment").to_owned());
+        }
         _ => {
-            let mut form = wizard.view(caller, id).await?.form;
+            let mut form = wizard.form(caller, id).await?;
             match step {
                 "source" => source(typed, &mut form, &mut wrong),
                 "target" => target(typed, &mut form),
@@ -281,21 +292,15 @@ async fn try_submit(
 ) -> Result<String> {
     let id: DraftId = draft.parse()?;
     let wizard = &state.services.wizard;
-    // Purpose and comment stand on Review too: they are kept before anything is asked for.
-    let kept = wizard.draft(caller, id).await?.usage;
-    let value = |a: &Option<domain::change::Attested>| {
-        a.as_ref().map(|a| a.value.clone()).unwrap_or_default()
-    };
-    let usage = UseInput {
-        purpose: field(typed, "purpose").to_owned(),
-        owner: kept.owner.clone(),
-        risk_tier: value(&kept.risk_tier),
-        data_class: value(&kept.data_class),
-        exposure: value(&kept.exposure),
-    };
+    // What stands on Review is kept before anything is asked for. The YAML too: where it was edited and
+    // not checked yet, what would be stored has another hash than the page showed, and the page says so.
     let edit = Edit {
-        usage: Some(usage),
+        usage: Some(on_review(wizard, caller, id, typed).await?),
         comment: Some(field(typed, "comment").to_owned()),
+        yaml: match yaml(typed) {
+            Some(text) if text != wizard.draft(caller, id).await?.manifest_yaml => Some(text),
+            _ => None,
+        },
         step: "review".into(),
         ..Default::default()
     };
@@ -314,6 +319,34 @@ async fn try_submit(
         .await?;
     state.wake.changes.notify_waiters();
     Ok(format!("/changes/{change}"))
+}
+
+/// The YAML as it was typed: browsers send line ends as CR LF.
+fn yaml(typed: &Pairs) -> Option<String> {
+    typed
+        .iter()
+        .find(|(n, _)| n == "yaml")
+        .map(|(_, text)| text.replace("\r\n", "\n"))
+}
+
+/// The use with the purpose that was typed on Review; the rest stands on the first step.
+async fn on_review(
+    wizard: &Wizard,
+    caller: &Caller,
+    id: DraftId,
+    typed: &Pairs,
+) -> Result<UseInput> {
+    let kept = wizard.draft(caller, id).await?.usage;
+    let value = |a: &Option<domain::change::Attested>| {
+        a.as_ref().map(|a| a.value.clone()).unwrap_or_default()
+    };
+    Ok(UseInput {
+        purpose: field(typed, "purpose").to_owned(),
+        owner: kept.owner.clone(),
+        risk_tier: value(&kept.risk_tier),
+        data_class: value(&kept.data_class),
+        exposure: value(&kept.exposure),
+    })
 }
 
 async fn discard(

@@ -20,6 +20,10 @@ use tokio::sync::broadcast;
 pub struct Memory {
     objects: Mutex<BTreeMap<String, Value>>,
     changed_its_mind: AtomicBool,
+    /// What the dry run refuses with; `None`: nothing.
+    refusal: Mutex<Option<Refusal>>,
+    /// Names of Secrets and their keys; `None`: the person may not list them.
+    secrets: Mutex<Option<Vec<(String, Vec<String>)>>>,
     news: broadcast::Sender<LiveEvent>,
 }
 
@@ -28,6 +32,8 @@ impl Memory {
         Arc::new(Self {
             objects: Mutex::default(),
             changed_its_mind: AtomicBool::new(false),
+            refusal: Mutex::default(),
+            secrets: Mutex::new(Some(vec![])),
             news: broadcast::channel(1).0,
         })
     }
@@ -45,6 +51,19 @@ impl Memory {
     /// From now on the webhook adds something that nobody approved.
     pub fn webhook_changes_its_mind(&self) {
         self.changed_its_mind.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on (or no longer) a dry run is refused.
+    pub fn refuse(&self, refusal: Option<Refusal>) {
+        *self.refusal.lock().unwrap() = refusal;
+    }
+
+    pub fn set_secrets(&self, secrets: Option<&[(&str, &[&str])]>) {
+        *self.secrets.lock().unwrap() = secrets.map(|all| {
+            all.iter()
+                .map(|(n, keys)| ((*n).into(), keys.iter().map(|k| (*k).into()).collect()))
+                .collect()
+        });
     }
 
     fn stored(&self, object: &Value) -> Value {
@@ -103,11 +122,21 @@ impl Clusters for Memory {
         }))
     }
     fn namespaces(&self, _: &str) -> Vec<Namespace> {
-        vec![Namespace {
-            name: "retail-prod".into(),
-            uid: "ns-1".into(),
-            scope: scope(),
-        }]
+        vec![
+            Namespace {
+                name: "retail-prod".into(),
+                uid: "ns-1".into(),
+                scope: scope(),
+            },
+            Namespace {
+                name: "research-prod".into(),
+                uid: "ns-2".into(),
+                scope: Scope {
+                    unit: "research".into(),
+                    environment: "production".into(),
+                },
+            },
+        ]
     }
     fn nodes(&self, _: &str) -> Vec<Node> {
         vec![]
@@ -168,6 +197,9 @@ impl Clusters for Memory {
         _: &ClusterIdentity,
         object: &Value,
     ) -> Result<Stored, Refusal> {
+        if let Some(refusal) = self.refusal.lock().unwrap().clone() {
+            return Err(refusal);
+        }
         Ok(Stored {
             object: self.stored(object),
             warnings: vec![],
@@ -223,7 +255,13 @@ impl Clusters for Memory {
         _: &ClusterIdentity,
         _: &str,
     ) -> Result<Vec<(String, Vec<String>)>, Refusal> {
-        Ok(vec![])
+        self.secrets
+            .lock()
+            .unwrap()
+            .clone()
+            .ok_or_else(|| Refusal::Forbidden {
+                message: "you may not list secrets here".into(),
+            })
     }
     async fn permissions(&self, _: &str) -> Vec<Permission> {
         vec![]

@@ -5,8 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing test is its own message")]
 
+mod api;
 mod cluster;
+mod schema;
 mod setup;
+mod wizard;
 
 use domain::{Micros, change::*};
 use services::ports::*;

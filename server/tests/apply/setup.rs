@@ -172,8 +172,9 @@ impl Setup {
         }
     }
 
-    pub async fn submitted(&self) -> ChangeId {
-        let form = Form {
+    /// A form that every check accepts.
+    pub fn form() -> Form {
+        Form {
             name: "llama".into(),
             namespace: "retail-prod".into(),
             format: "vLLM".into(),
@@ -185,8 +186,11 @@ impl Setup {
                 ),
             },
             ..Form::starting()
-        };
-        let manifest = form.new_manifest();
+        }
+    }
+
+    pub async fn submitted(&self) -> ChangeId {
+        let manifest = Self::form().new_manifest();
         let submission = Submission {
             kind: ChangeKind::Create,
             cluster: "one".into(),

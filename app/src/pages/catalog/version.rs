@@ -31,7 +31,11 @@ pub fn VersionPage() -> impl IntoView {
 
 fn page(v: &VersionView) -> AnyView {
     let (m, version) = (&v.model, &v.version);
-    let offer = v.may_deploy && version.kind.holds_model() && version.gone_at.is_none();
+    let cannot = v.cannot_deploy();
+    let offer = v.may_deploy && cannot.is_none();
+    // What has gone is said above already, and what is no model needs no explanation.
+    let why_not =
+        cannot.filter(|_| v.may_deploy && version.kind.holds_model() && version.gone_at.is_none());
     let crumbs = vec![
         Crumb::new("Catalogue", "/catalog"),
         Crumb::new(m.name.clone(), format!("/catalog/models/{}", m.id)),
@@ -56,6 +60,7 @@ fn page(v: &VersionView) -> AnyView {
         <section class="pf-v6-c-page__main-section gh-stack">
             <FormAlert />
             {gone}
+            {why_not.map(|why| alert(Tone::Warn, "It cannot be deployed", why))}
             {newer}
             {card("How it can be served", serving(&v.serving))}
             {card("Where it runs", runs(&v.runs))}

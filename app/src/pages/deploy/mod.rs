@@ -7,10 +7,11 @@ mod source;
 mod steps;
 
 use crate::{components::*, load::load};
+use domain::finding::Severity;
 use domain::ids::DraftId;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use services::wizard::{STEPS, WizardView, step_of};
+use services::wizard::{STEPS, WizardView, spot, step_of};
 
 const WORDS: [(&str, &str); 5] = [
     ("use", "Use"),
@@ -37,7 +38,7 @@ pub fn WizardPage() -> impl IntoView {
                 let view = review.view.clone();
                 return Ok((view, Some(review)));
             }
-            Ok((s.wizard.view(&c, id).await?, None))
+            Ok((s.wizard.view(&c, id, &wanted).await?, None))
         },
         move |(view, review)| {
             let content = match (step.as_str(), review) {
@@ -61,6 +62,10 @@ fn frame(v: &WizardView, step: &str, content: AnyView) -> AnyView {
         .map(|(i, (name, words))| {
             let on = *name == step;
             let open = v.errors.iter().any(|e| step_of(&e.field) == *name)
+                || v.findings.iter().any(|f| {
+                    f.finding.severity == Severity::Error
+                        && f.spot.as_ref().is_some_and(|s| s.step == *name)
+                })
                 || (*name == "use" && v.draft.usage.purpose.trim().is_empty())
                 || (*name == "review" && broken);
             let class = if on { "gh-step gh-current" } else { "gh-step" };
@@ -90,8 +95,8 @@ fn frame(v: &WizardView, step: &str, content: AnyView) -> AnyView {
             subtitle=view! { {version}"Draft saved "<When at=saved /> }.into_any() />
         <section class="pf-v6-c-page__main-section gh-stack">
             <nav aria-label="Steps"><ol class="gh-steps" role="list">{items}</ol></nav>
-            <FormAlert />
-            {(broken && step != "review").then(|| alert(Tone::Warn, "The YAML cannot be read yet", "The form shows the last YAML that could be read. Mend the YAML on the Review step, or save this step to go on from here."))}
+            {form_alert(|field| href(v, step, field))}
+            {(broken && step != "review").then(|| alert(Tone::Warn, "The YAML cannot be read yet", "The form shows the last YAML that could be read. Mend the YAML on the Review step; saving this step goes on from here and drops the YAML that cannot be read."))}
             {content}
         </section>
     }
@@ -121,21 +126,57 @@ fn form(v: &WizardView, step: &'static str, fields: AnyView) -> AnyView {
     .into_any()
 }
 
-/// What is wrong with a field, as far as the form itself knows.
-fn problem(v: &WizardView, field: &str) -> Option<String> {
-    v.errors
-        .iter()
-        .find(|e| e.field == field)
-        .map(|e| e.message.clone())
+/// The address of a field: on this page where it stands here too, else on its step.
+fn href(v: &WizardView, here: &str, field: &str) -> Option<String> {
+    let s = spot(field, &v.form)?;
+    // Review has a field for the purpose as well.
+    let also_here = here == "review" && s.id == "purpose";
+    Some(if s.step == here || also_here {
+        format!("#{}", s.id)
+    } else {
+        format!("/deploy/{}/{}#{}", v.draft.id, s.step, s.id)
+    })
 }
 
-/// Preflight findings that concern a step's fields.
-fn findings_for(v: &WizardView, paths: &[&str]) -> AnyView {
-    let some: Vec<_> = v
+/// What is said of the field with this id: the form's own complaints, or where it has none those of
+/// preflight and of the cluster.
+fn beside(v: &WizardView, id: &str) -> Vec<Remark> {
+    let own: Vec<Remark> = v
+        .errors
+        .iter()
+        .filter(|e| spot(&e.field, &v.form).is_some_and(|s| s.id == id))
+        .map(|e| Remark {
+            tone: Tone::Bad,
+            text: e.message.clone(),
+        })
+        .collect();
+    let checked = v
         .findings
         .iter()
-        .filter(|f| paths.iter().any(|p| f.field.contains(p)))
-        .cloned()
-        .collect();
-    crate::pages::approvals::findings(&some)
+        .filter(|f| f.spot.as_ref().is_some_and(|s| s.id == id))
+        .filter(|f| own.is_empty() || f.finding.severity != Severity::Error)
+        .map(|f| Remark {
+            tone: tone(f.finding.severity).0,
+            text: format!("{} {}", sentence(&f.finding.message), f.finding.remedy)
+                .trim()
+                .to_owned(),
+        });
+    let mut all: Vec<Remark> = Vec::new();
+    for r in own.iter().cloned().chain(checked) {
+        if !all.contains(&r) {
+            all.push(r);
+        }
+    }
+    all
 }
+
+fn tone(severity: Severity) -> (Tone, &'static str) {
+    match severity {
+        Severity::Error => (Tone::Bad, "error"),
+        Severity::Warning => (Tone::Warn, "warning"),
+        Severity::Info => (Tone::Info, "note"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

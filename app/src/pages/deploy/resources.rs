@@ -1,6 +1,6 @@
 //! How much it needs, whether it fits, node by node.
 
-use super::{findings_for, form, problem};
+use super::{beside, form};
 use crate::{components::*, pages::approvals::quota};
 use domain::{
     capacity::Fit,
@@ -42,22 +42,21 @@ pub fn page(v: &WizardView) -> AnyView {
     let fields = view! {
         <div class="gh-columns">
             <div class="gh-stack">
-                <TextField name="min_replicas" label="Smallest number of replicas" kind="number" value=number(f.min_replicas) problem=problem(v, "min_replicas") />
-                <TextField name="max_replicas" label="Largest number of replicas" kind="number" value=number(f.max_replicas) problem=problem(v, "max_replicas") />
-                <TextField name="gpus" label="GPUs for each replica" kind="number" value=f.gpus.to_string() problem=problem(v, "gpus") />
-                <SelectField name="gpu_resource" label="Kind of GPU resource" value=f.gpu_resource.clone() options=resources />
-                <SelectField name="gpu_product" label="GPU product" value=f.gpu_product.clone() options=products problem=problem(v, "gpu_product") />
-                <SelectField name="tolerate" label="Tolerate the taint of GPU nodes" value=if f.tolerate_gpu_taint { "yes" } else { "no" } options=yes_no />
+                <TextField name="min_replicas" label="Smallest number of replicas" kind="number" value=number(f.min_replicas) remarks=beside(v, "min_replicas") />
+                <TextField name="max_replicas" label="Largest number of replicas" kind="number" value=number(f.max_replicas) remarks=beside(v, "max_replicas") />
+                <TextField name="gpus" label="GPUs for each replica" kind="number" value=f.gpus.to_string() remarks=beside(v, "gpus") />
+                <SelectField name="gpu_resource" label="Kind of GPU resource" value=f.gpu_resource.clone() options=resources remarks=beside(v, "gpu_resource") />
+                <SelectField name="gpu_product" label="GPU product" value=f.gpu_product.clone() options=products remarks=beside(v, "gpu_product") />
+                <SelectField name="tolerate" label="Tolerate the taint of GPU nodes" value=if f.tolerate_gpu_taint { "yes" } else { "no" } options=yes_no remarks=beside(v, "tolerate") />
             </div>
             <div class="gh-stack">
-                <TextField name="cpu" label="CPU requested" value=f.cpu.clone() problem=problem(v, "cpu") help="Cores, such as 4 or 500m." />
-                <TextField name="cpu_limit" label="CPU limit" value=f.cpu_limit.clone() problem=problem(v, "cpu_limit") />
-                <TextField name="memory" label="Memory requested" value=f.memory.clone() problem=problem(v, "memory") help="Such as 32Gi." />
-                <TextField name="memory_limit" label="Memory limit" value=f.memory_limit.clone() problem=problem(v, "memory_limit") />
-                <TextField name="timeout" label="Seconds that a request may take" kind="number" value=number(f.timeout) problem=problem(v, "timeout") />
+                <TextField name="cpu" label="CPU requested" value=f.cpu.clone() remarks=beside(v, "cpu") help="Cores, such as 4 or 500m." />
+                <TextField name="cpu_limit" label="CPU limit" value=f.cpu_limit.clone() remarks=beside(v, "cpu_limit") />
+                <TextField name="memory" label="Memory requested" value=f.memory.clone() remarks=beside(v, "memory") help="Such as 32Gi." />
+                <TextField name="memory_limit" label="Memory limit" value=f.memory_limit.clone() remarks=beside(v, "memory_limit") />
+                <TextField name="timeout" label="Seconds that a request may take" kind="number" value=number(f.timeout) remarks=beside(v, "timeout") />
             </div>
         </div>
-        {findings_for(v, &["resources", "Replicas", "tolerations", "nodeSelector"])}
     };
     let form = form(v, "resources", fields.into_any());
     view! {

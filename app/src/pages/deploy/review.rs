@@ -1,12 +1,14 @@
 //! What would be applied, how it differs from what is live, and what everybody says to it.
 
+use super::{beside, href};
 use crate::{
     components::*,
     load::form_state,
     pages::approvals::{closure, facts},
 };
+use domain::change::Seen;
 use leptos::prelude::*;
-use services::wizard::Review;
+use services::wizard::{Placed, Review, WizardView};
 
 pub fn page(r: Review) -> AnyView {
     let v = &r.view;
@@ -33,50 +35,107 @@ pub fn page(r: Review) -> AnyView {
     let errors: Vec<AnyView> = v
         .errors
         .iter()
-        .cloned()
         .map(|e| {
-            let step = services::wizard::step_of(&e.field);
-            view! { <li><a href=format!("/deploy/{id}/{step}#{}", e.field)>{e.message}</a></li> }
-                .into_any()
+            let words = e.message.clone();
+            match href(v, "review", &e.field) {
+                Some(to) => view! { <li><a href=to>{words}</a></li> }.into_any(),
+                None => view! { <li>{words}</li> }.into_any(),
+            }
         })
         .collect();
     let yaml = form_state()
         .value("yaml")
         .map_or_else(|| r.yaml.clone(), str::to_owned);
+    let broken = r.broken.clone();
+    // Right after a save that was refused, the message above the page has said it.
+    let said_above = form_state().problem("yaml").is_some();
+    let cannot = match (&broken, &r.problem) {
+        (Some(b), _) if !said_above => {
+            Some(view! { <p><a href="#yaml">{sentence(&b.message)}</a></p> }.into_any())
+        }
+        (None, Some(p)) => Some(view! { <p>{sentence(p)}</p> }.into_any()),
+        _ => None,
+    };
+    let yaml_remarks: Vec<Remark> = match &broken {
+        Some(b) => vec![Remark {
+            tone: Tone::Bad,
+            text: b.message.clone(),
+        }],
+        None => beside(v, "yaml"),
+    };
+    let excerpt = broken
+        .and_then(|b| b.at)
+        .and_then(|(line, column)| excerpt(&yaml, line, column));
+    let back = format!("/deploy/{id}/resources");
     view! {
-        {r.problem.clone().map(|p| alert(Tone::Bad, "It cannot be submitted yet", p))}
+        {cannot.map(|c| alert(Tone::Bad, "It cannot be submitted yet", c))}
         {(!errors.is_empty()).then(|| alert(Tone::Bad, "Some fields cannot stay as they are", view! { <ul class="pf-v6-c-list">{errors}</ul> }))}
-        <form method="post" action=format!("/deploy/{id}/submit") class="pf-v6-c-form gh-decide">
-            {hash.clone().map(|h| view! { <Hidden name="hash" value=h.to_string() /> })}
-            <Hidden name="version" value=v.draft.version.to_string() />
-            <TextField name="purpose" label="Purpose" value=v.draft.usage.purpose.clone() required=true help="What the model is used for; who decides reads it." />
-            <TextField name="comment" label="Comment" value=v.draft.comment.clone() help="Optional; who decides sees it." />
-            <p class="gh-muted">{waits}{hash.map(|h| view! { " Content hash "<code>{h.short().to_owned()}</code>"." })}</p>
-            <div class="gh-actions">
-                <Submit text="Submit for approval" disabled=!r.submittable id="submit" key="s" />
-                <a class="pf-v6-c-button pf-m-link" href=format!("/deploy/{id}/resources")>"Back"</a>
+        <form method="post" action=format!("/deploy/{id}/submit") class="pf-v6-c-form gh-review">
+            <div class="gh-decide gh-stack">
+                {hash.clone().map(|h| view! { <Hidden name="hash" value=h.to_string() /> })}
+                <Hidden name="version" value=v.draft.version.to_string() />
+                <TextField name="purpose" label="Purpose" value=v.draft.usage.purpose.clone() required=true help="What the model is used for; who decides reads it." />
+                <TextField name="comment" label="Comment" value=v.draft.comment.clone() help="Optional; who decides sees it." />
+                <p class="gh-muted">{waits}{hash.map(|h| view! { " Content hash "<code>{h.short().to_owned()}</code>"." })}</p>
+                <div class="gh-actions">
+                    <Submit text="Submit for approval" disabled=!r.submittable id="submit" key="s" />
+                    <a class="pf-v6-c-button pf-m-link" href=back>"Back"</a>
+                </div>
             </div>
-        </form>
-        {purpose_missing.then(|| view! { <p class="gh-muted">{format!("The owner is {}; change it on the Use step.", v.draft.usage.owner)}</p> })}
-        {r.prepared.as_ref().map(|p| card("Checks, facts and quota", facts(&p.seen)))}
-        {r.prepared.is_some().then(|| card("Difference from what is live", view! {
-            <DiffTable changes=r.differences.clone() before="Live" after="Then" />
-            <details class="gh-details"><summary>"As text"</summary><DiffText lines=r.difference_text.clone() /></details>
-        }))}
-        {v.sizing.as_ref().map(|e| card("GPU memory, as a range", super::resources::sizing(e)))}
-        {v.fit.as_ref().map(|f| card("Does it fit now?", super::resources::fit(f)))}
-        {r.prepared.as_ref().and_then(|p| p.content.as_ref()).map(|c| card("What it leads to when it runs", closure(&c.closure)))}
-        <section class="pf-v6-c-card">
-            <div class="pf-v6-c-card__header"><div class="pf-v6-c-card__header-main"><h2 class="pf-v6-c-card__title-text">"The YAML that would be applied"</h2></div></div>
-            <div class="pf-v6-c-card__body">
+            {purpose_missing.then(|| view! { <p class="gh-muted">{format!("The owner is {}; change it on the Use step.", v.draft.usage.owner)}</p> })}
+            {(!r.findings.is_empty()).then(|| card("What checks and the cluster say", findings(v, &r.findings)))}
+            {r.prepared.as_ref().map(|p| card("Facts and quota", facts(&Seen { findings: vec![], ..p.seen.clone() })))}
+            {r.prepared.is_some().then(|| card("Difference from what is live", view! {
+                <DiffTable changes=r.differences.clone() before="Live" after="Then" />
+                <details class="gh-details"><summary>"As text"</summary><DiffText lines=r.difference_text.clone() /></details>
+            }))}
+            {v.sizing.as_ref().map(|e| card("GPU memory, as a range", super::resources::sizing(e)))}
+            {v.fit.as_ref().map(|f| card("Does it fit now?", super::resources::fit(f)))}
+            {r.prepared.as_ref().and_then(|p| p.content.as_ref()).map(|c| card("What it leads to when it runs", closure(&c.closure)))}
+            {card("The YAML that would be applied", view! {
                 {(!unknown.is_empty()).then(|| view! { <p>"The form does not know these fields; they are kept:"</p><ul class="pf-v6-c-list">{unknown}</ul> })}
-                <form method="post" action=format!("/deploy/{id}/review") class="pf-v6-c-form">
-                    <Hidden name="version" value=v.draft.version.to_string() />
-                    <TextArea name="yaml" label="Manifest" value=yaml rows=24 code=true help="Edit it freely; form and YAML are two views of the same draft." />
-                    <div class="gh-actions"><Submit text="Check and save the YAML" kind="secondary" name="go" value="stay" /></div>
-                </form>
-            </div>
-        </section>
+                {excerpt.map(|lines| view! { <p>"Where it breaks:"</p><Code text=lines label="Where the YAML breaks" /> })}
+                <TextArea name="yaml" label="Manifest" value=yaml rows=24 code=true remarks=yaml_remarks help="Edit it freely; form and YAML are two views of the same draft." />
+                <div class="gh-actions"><Submit text="Check and save the YAML" kind="secondary" name="go" value="stay" action=format!("/deploy/{id}/review") /></div>
+            })}
+        </form>
     }
     .into_any()
+}
+
+/// Every finding, with a link to the field that it concerns.
+fn findings(v: &WizardView, all: &[Placed]) -> AnyView {
+    let items: Vec<AnyView> = all
+        .iter()
+        .map(|p| {
+            let (tone, word) = super::tone(p.finding.severity);
+            let f = p.finding.clone();
+            let field = (!f.field.is_empty()).then(|| match &p.spot {
+                Some(s) if s.step == "review" => view! { <a href=format!("#{}", s.id)><code>{f.field.clone()}</code></a>" " }.into_any(),
+                Some(s) => view! { <a href=format!("/deploy/{}/{}#{}", v.draft.id, s.step, s.id)><code>{f.field.clone()}</code></a>" " }.into_any(),
+                None => view! { <code>{f.field.clone()}</code>" " }.into_any(),
+            });
+            view! { <li><Label tone=tone text=word />" "{field}{f.message}" "<span class="gh-muted">{f.remedy}</span></li> }.into_any()
+        })
+        .collect();
+    view! { <ul class="gh-facts gh-findings" role="list" aria-label="Findings">{items}</ul> }
+        .into_any()
+}
+
+/// The line where the YAML breaks with its neighbours, numbered, and a mark below the column.
+pub(super) fn excerpt(yaml: &str, line: usize, column: usize) -> Option<String> {
+    let lines: Vec<&str> = yaml.lines().collect();
+    let line = line.clamp(1, lines.len().max(1));
+    let from = line.saturating_sub(3);
+    let mut out = String::new();
+    for (i, text) in lines.iter().enumerate().take(line).skip(from) {
+        let text: String = text.chars().take(200).collect();
+        out.push_str(&format!("{:>5} {text}\n", i + 1));
+    }
+    out.push_str(&format!(
+        "{:>5} {}^",
+        "",
+        " ".repeat(column.clamp(1, 200) - 1)
+    ));
+    (!lines.is_empty()).then_some(out)
 }

@@ -1,10 +1,13 @@
 //! What is served and by which runtime, with which arguments and environment.
 
-use super::{findings_for, form, problem};
-use crate::components::*;
+use super::{beside, form};
+use crate::{components::*, load::form_state};
 use domain::form::{EnvFrom, Source};
 use leptos::prelude::*;
-use services::wizard::{RuntimeChoice, WizardView};
+use services::{
+    secrets::Secrets,
+    wizard::{RuntimeChoice, WizardView},
+};
 
 /// Empty lines for further variables.
 const SPARE: usize = 2;
@@ -66,42 +69,32 @@ pub fn page(v: &WizardView) -> AnyView {
     let modes = ["Standard", "Knative"]
         .map(|m| (m.to_owned(), m.to_owned()))
         .to_vec();
-    let env: Vec<AnyView> = f
-        .env
-        .iter()
-        .map(|e| match &e.source {
-            EnvFrom::Value { value } => {
-                (e.name.clone(), value.clone(), String::new(), String::new())
-            }
-            EnvFrom::Secret { secret, key } => {
-                (e.name.clone(), String::new(), secret.clone(), key.clone())
-            }
-        })
-        .chain((0..SPARE).map(|_| Default::default()))
+    let env: Vec<AnyView> = rows(v)
+        .into_iter()
+        .chain((0..SPARE).map(|_| Variable::default()))
         .enumerate()
         .map(|(i, e)| env_row(v, i, e))
         .collect();
+    let (env_remarks, env_described) = remarks("env", &beside(v, "env"));
     let fields = view! {
         {serving(v)}
         <SelectField name="source_kind" label="What is served" value=kind options=kinds />
-        <TextField name="uri" label="Model address (storageUri)" value=uri problem=problem(v, "source.uri").or(problem(v, "source")) help="For a model’s files: oci+native://, oci://, s3://, pvc:// …; pinned by digest where there is one." />
-        <TextField name="image" label="Serving image" value=image problem=problem(v, "source.image") help="Only for an image that serves by itself." />
-        <TextField name="port" label="Port of the serving image" value=port kind="number" problem=problem(v, "source.port") help="Empty: 8080." />
-        {findings_for(v, &["storageUri", "containers", "image"])}
-        <SelectField name="format" label="Format" value=f.format.clone() options=formats problem=problem(v, "format") />
-        <SelectField name="runtime" label="Runtime" value=f.runtime.clone() options=runtimes problem=problem(v, "runtime") help="Those that support the format come first." />
-        {findings_for(v, &["modelFormat", "runtime"])}
-        <TextArea name="args" label="Arguments, one a line" value=f.args.join("\n") rows=3 code=true problem=problem(v, "args") />
-        <fieldset class="gh-fieldset" id="env">
+        <TextField name="uri" label="Model address (storageUri)" value=uri remarks=beside(v, "uri") help="For a model’s files: oci+native://, oci://, s3://, pvc:// …; pinned by digest where there is one." />
+        <TextField name="image" label="Serving image" value=image remarks=beside(v, "image") help="Only for an image that serves by itself." />
+        <TextField name="port" label="Port of the serving image" value=port kind="number" remarks=beside(v, "port") help="Empty: 8080." />
+        <SelectField name="format" label="Format" value=f.format.clone() options=formats remarks=beside(v, "format") />
+        <SelectField name="runtime" label="Runtime" value=f.runtime.clone() options=runtimes remarks=beside(v, "runtime") help="Those that support the format come first." />
+        <TextArea name="args" label="Arguments, one a line" value=f.args.join("\n") rows=3 code=true remarks=beside(v, "args") />
+        <fieldset class="gh-fieldset" id="env" tabindex="-1" aria-describedby=env_described>
             <legend>"Environment"</legend>
             <p class="gh-muted">"A value, or a secret and its key. Secrets are named here, never written out."</p>
+            {secret_lists(&v.secrets)}
             {env}
+            {env_remarks}
         </fieldset>
-        {findings_for(v, &["env"])}
-        <TextField name="pull_secrets" label="Pull secrets" value=f.pull_secrets.join(", ") problem=problem(v, "pull_secrets") help="Names, separated by commas." />
-        <SelectField name="protocol" label="Protocol" value=f.protocol.clone() options=protocols />
-        <SelectField name="deployment_mode" label="Deployment mode" value=f.deployment_mode.clone() options=modes />
-        {findings_for(v, &["deploymentMode", "protocol"])}
+        <TextField name="pull_secrets" label="Pull secrets" value=f.pull_secrets.join(", ") remarks=beside(v, "pull_secrets") help="Names, separated by commas." list=NAMES />
+        <SelectField name="protocol" label="Protocol" value=f.protocol.clone() options=protocols remarks=beside(v, "protocol") />
+        <SelectField name="deployment_mode" label="Deployment mode" value=f.deployment_mode.clone() options=modes remarks=beside(v, "deployment_mode") />
     };
     form(v, "source", fields.into_any())
 }
@@ -114,26 +107,123 @@ fn runtime_words(r: &RuntimeChoice) -> String {
     }
 }
 
-fn env_row(
-    v: &WizardView,
-    i: usize,
-    (name, value, secret, key): (String, String, String, String),
-) -> AnyView {
-    let wrong = problem(v, &format!("env[{i}].name"))
-        .or(problem(v, &format!("env[{i}].value")))
-        .or(problem(v, &format!("env[{i}]")));
-    let cell = |field: &'static str, label: &'static str, value: String| {
+/// Id of the list of Secrets' names.
+const NAMES: &str = "secret-names";
+/// Id of the list of all their keys; a row whose Secret is known has a list of its own.
+const KEYS: &str = "secret-keys";
+
+/// The names to choose from, or why there are none.
+fn secret_lists(secrets: &Secrets) -> AnyView {
+    match secrets {
+        Secrets::NotAsked => ().into_any(),
+        Secrets::Unknown { why } => {
+            let why = sentence(why);
+            view! { <p class="gh-muted">{why}</p> }.into_any()
+        }
+        Secrets::Listed(all) => {
+            let names = all.iter().map(|(n, _)| n.clone());
+            let mut keys: Vec<String> = all.iter().flat_map(|(_, k)| k.clone()).collect();
+            keys.sort();
+            keys.dedup();
+            view! { {datalist(NAMES.into(), names)}{datalist(KEYS.into(), keys)} }.into_any()
+        }
+    }
+}
+
+fn datalist(id: String, values: impl IntoIterator<Item = String>) -> AnyView {
+    let options: Vec<AnyView> = values
+        .into_iter()
+        .map(|v| view! { <option value=v></option> }.into_any())
+        .collect();
+    view! { <datalist id=id>{options}</datalist> }.into_any()
+}
+
+/// A row of the table of variables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Variable {
+    name: String,
+    value: String,
+    secret: String,
+    key: String,
+}
+
+/// What was typed into a form that was refused, else what the draft has.
+fn rows(v: &WizardView) -> Vec<Variable> {
+    let typed = form_state();
+    let column = |name: &str, i: usize| typed.all(name).get(i).cloned().unwrap_or_default();
+    if !typed.all("env_name").is_empty() {
+        return (0..typed.all("env_name").len())
+            .map(|i| Variable {
+                name: column("env_name", i),
+                value: column("env_value", i),
+                secret: column("env_secret", i),
+                key: column("env_key", i),
+            })
+            // The server left the empty ones out too.
+            .filter(|r| {
+                !(r.name.trim().is_empty() && r.value.is_empty() && r.secret.trim().is_empty())
+            })
+            .collect();
+    }
+    v.form
+        .env
+        .iter()
+        .map(|e| match e.source.clone() {
+            EnvFrom::Value { value } => Variable {
+                name: e.name.clone(),
+                value,
+                ..Variable::default()
+            },
+            EnvFrom::Secret { secret, key } => Variable {
+                name: e.name.clone(),
+                secret,
+                key,
+                ..Variable::default()
+            },
+        })
+        .collect()
+}
+
+fn env_row(v: &WizardView, i: usize, row: Variable) -> AnyView {
+    let parts = ["name", "value", "secret", "key"];
+    let said = parts.map(|part| beside(v, &format!("env-{i}-{part}")));
+    let (below, described) = remarks(&format!("env-{i}"), &said.concat());
+    let own_keys = match &v.secrets {
+        Secrets::Listed(all) => all
+            .iter()
+            .find(|(n, _)| *n == row.secret)
+            .map(|(_, k)| k.clone()),
+        _ => None,
+    };
+    let own_list = own_keys.is_some().then(|| format!("env-{i}-keys"));
+    let listed = matches!(v.secrets, Secrets::Listed(_));
+    let cell = |at: usize,
+                field: &'static str,
+                label: &'static str,
+                value: String,
+                list: Option<String>| {
+        let bad = said[at].iter().any(|r| r.tone == Tone::Bad);
+        let described = described.clone().filter(|_| !said[at].is_empty());
+        let id = format!("env-{i}-{}", parts[at]);
         view! {
             <label class="gh-env-cell">
                 <span class="pf-v6-c-form__label-text">{label}</span>
-                <span class="pf-v6-c-form-control"><input type="text" name=field value=value autocomplete="off" /></span>
+                <span class=if bad { "pf-v6-c-form-control pf-m-error" } else { "pf-v6-c-form-control" }>
+                    <input type="text" id=id name=field value=value autocomplete="off" list=list aria-invalid=bad.to_string() aria-describedby=described />
+                </span>
             </label>
         }
     };
+    let names = listed.then(|| NAMES.to_owned());
+    let keys = own_list.clone().or(listed.then(|| KEYS.to_owned()));
     view! {
         <div class="gh-env-row">
-            {cell("env_name", "Name", name)}{cell("env_value", "Value", value)}{cell("env_secret", "or secret", secret)}{cell("env_key", "its key", key)}
-            {wrong.map(|w| view! { <p class="gh-problem">{w}</p> })}
+            {cell(0, "env_name", "Name", row.name, None)}
+            {cell(1, "env_value", "Value", row.value, None)}
+            {cell(2, "env_secret", "or secret", row.secret, names)}
+            {cell(3, "env_key", "its key", row.key, keys)}
+            {own_list.zip(own_keys).map(|(id, keys)| datalist(id, keys))}
+            <div class="gh-env-said">{below}</div>
         </div>
     }
     .into_any()

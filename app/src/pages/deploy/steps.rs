@@ -1,6 +1,6 @@
 //! The short steps: what it is for, and where it goes.
 
-use super::{findings_for, form, problem};
+use super::{beside, form};
 use crate::components::*;
 use domain::change::Attested;
 use leptos::prelude::*;
@@ -63,10 +63,9 @@ pub fn target(v: &WizardView) -> AnyView {
         format!("Changes here wait for: {}.", stages.join(", then "))
     };
     let fields = view! {
-        <SelectField name="target" label="Cluster and namespace" value=chosen options=choices required=true problem=problem(v, "namespace").or(problem(v, "cluster"))
+        <SelectField name="target" label="Cluster and namespace" value=chosen options=choices required=true remarks=beside(v, "target")
             help="Namespaces in which you may ask for changes." />
-        <TextField name="name" label="Name" value=v.form.name.clone() required=true problem=problem(v, "name") help="Lower-case letters, digits and hyphens; it becomes part of the address." />
-        {findings_for(v, &["metadata.name"])}
+        <TextField name="name" label="Name" value=v.form.name.clone() required=true remarks=beside(v, "name") help="Lower-case letters, digits and hyphens; it becomes part of the address." />
         <p class="gh-muted">{agree}</p>
     };
     form(v, "target", fields.into_any())

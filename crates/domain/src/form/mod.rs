@@ -3,7 +3,10 @@
 
 mod apply;
 pub mod check;
+mod field;
 mod read;
+
+pub use field::{field_for, value_at};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -127,128 +130,8 @@ impl Form {
     }
 
     /// The taint that nodes with this form's GPUs carry: the vendor's `…/gpu`.
-    /// The form's field that a manifest's path belongs to (`spec.predictor.minReplicas` → `min_replicas`),
-    /// so that what preflight or the API server complains about can stand beside it. `None` where the
-    /// form has no such field: it is shown with the YAML then.
-    pub fn field_for(path: &str) -> Option<&'static str> {
-        let path = path.trim_start_matches('.');
-        match path {
-            "metadata.name" => return Some("name"),
-            "metadata.namespace" => return Some("namespace"),
-            "metadata.annotations.serving.kserve.io/deploymentMode" => {
-                return Some("deployment_mode");
-            }
-            "metadata.annotations.serving.kserve.io/stop" => return Some("stop"),
-            _ => {}
-        }
-        let rest = path.strip_prefix("spec.predictor.")?;
-        let below = |prefix: &str| {
-            rest == prefix
-                || rest
-                    .strip_prefix(prefix)
-                    .is_some_and(|r| r.starts_with(['.', '[']))
-        };
-        let of_predictor = [
-            ("minReplicas", "min_replicas"),
-            ("maxReplicas", "max_replicas"),
-            ("timeout", "timeout"),
-            ("imagePullSecrets", "pull_secrets"),
-            ("tolerations", "tolerate_gpu_taint"),
-            ("nodeSelector.nvidia.com/gpu.product", "gpu_product"),
-            ("model.modelFormat.version", "format_version"),
-            ("model.modelFormat", "format"),
-            ("model.runtime", "runtime"),
-            ("model.storageUri", "source"),
-            ("model.protocolVersion", "protocol"),
-        ];
-        if let Some((_, field)) = of_predictor.iter().find(|(prefix, _)| below(prefix)) {
-            return Some(field);
-        }
-        let container = rest.strip_prefix("model.").or_else(|| {
-            rest.strip_prefix("containers[")?
-                .split_once("].")
-                .map(|(_, r)| r)
-        })?;
-        let first = container.split(['.', '[']).next().unwrap_or(container);
-        match (first, container) {
-            ("args", _) => Some("args"),
-            ("env", _) => Some("env"),
-            ("image" | "ports", _) => Some("source"),
-            (_, "resources.requests.cpu") => Some("cpu"),
-            (_, "resources.requests.memory") => Some("memory"),
-            (_, "resources.limits.cpu") => Some("cpu_limit"),
-            (_, "resources.limits.memory") => Some("memory_limit"),
-            (_, "resources.requests" | "resources.limits" | "resources") => Some("memory"),
-            _ => {
-                let resource = container
-                    .strip_prefix("resources.requests.")
-                    .or_else(|| container.strip_prefix("resources.limits."))?;
-                crate::isvc::gpu_resource(resource).then_some("gpus")
-            }
-        }
-    }
-
     pub(crate) fn gpu_taint(&self) -> String {
         gpu_taint(&self.gpu_resource)
-    }
-}
-
-/// The form's field that a manifest's path belongs to (`spec.predictor.minReplicas` → `min_replicas`),
-/// so that what preflight or the API server complains about can stand beside it. `None` where the
-/// form has no such field: it is shown with the YAML then.
-pub fn field_for(path: &str) -> Option<&'static str> {
-    let path = path.trim_start_matches('.');
-    match path {
-        "metadata.name" => return Some("name"),
-        "metadata.namespace" => return Some("namespace"),
-        "metadata.annotations.serving.kserve.io/deploymentMode" => return Some("deployment_mode"),
-        "metadata.annotations.serving.kserve.io/stop" => return Some("stop"),
-        _ => {}
-    }
-    let rest = path.strip_prefix("spec.predictor.")?;
-    let below = |prefix: &str| {
-        rest == prefix
-            || rest
-                .strip_prefix(prefix)
-                .is_some_and(|r| r.starts_with(['.', '[']))
-    };
-    let of_predictor = [
-        ("minReplicas", "min_replicas"),
-        ("maxReplicas", "max_replicas"),
-        ("timeout", "timeout"),
-        ("imagePullSecrets", "pull_secrets"),
-        ("tolerations", "tolerate_gpu_taint"),
-        ("nodeSelector.nvidia.com/gpu.product", "gpu_product"),
-        ("model.modelFormat.version", "format_version"),
-        ("model.modelFormat", "format"),
-        ("model.runtime", "runtime"),
-        ("model.storageUri", "source"),
-        ("model.protocolVersion", "protocol"),
-    ];
-    if let Some((_, field)) = of_predictor.iter().find(|(prefix, _)| below(prefix)) {
-        return Some(field);
-    }
-    let container = rest.strip_prefix("model.").or_else(|| {
-        rest.strip_prefix("containers[")?
-            .split_once("].")
-            .map(|(_, r)| r)
-    })?;
-    let first = container.split(['.', '[']).next().unwrap_or(container);
-    match (first, container) {
-        ("args", _) => Some("args"),
-        ("env", _) => Some("env"),
-        ("image" | "ports", _) => Some("source"),
-        (_, "resources.requests.cpu") => Some("cpu"),
-        (_, "resources.requests.memory") => Some("memory"),
-        (_, "resources.limits.cpu") => Some("cpu_limit"),
-        (_, "resources.limits.memory") => Some("memory_limit"),
-        (_, "resources.requests" | "resources.limits" | "resources") => Some("memory"),
-        _ => {
-            let resource = container
-                .strip_prefix("resources.requests.")
-                .or_else(|| container.strip_prefix("resources.limits."))?;
-            crate::isvc::gpu_resource(resource).then_some("gpus")
-        }
     }
 }
 

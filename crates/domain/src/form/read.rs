@@ -23,6 +23,11 @@ pub(super) fn tolerates_gpu(t: &Value, taint: &str) -> bool {
         && (t["effect"] == "NoSchedule" || t.get("effect").is_none())
 }
 
+/// Is this variable one of the form's rows? (Those from field references and the like are not.)
+pub(super) fn knows_env(e: &Value) -> bool {
+    e["name"].is_string() && !matches!(crate::isvc::env_source(e), EnvSource::Other)
+}
+
 pub(super) fn form(manifest: &Value) -> (Form, Vec<String>) {
     let view = View::new(manifest);
     let text = |t: Option<&str>| t.unwrap_or_default().to_owned();

@@ -297,6 +297,14 @@ fn each_mistake_stands_beside_its_field() {
 
 #[test]
 fn a_complaint_finds_its_field() {
+    let model = json!({"metadata": {"name": "x"}, "spec": {"predictor": {
+        "model": {"env": [
+            {"name": "A", "value": "1"},
+            {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        ]},
+        "containers": [{"name": "sidecar", "image": "other"}],
+    }}});
     for (path, field) in [
         ("metadata.name", Some("name")),
         (".spec.predictor.minReplicas", Some("min_replicas")),
@@ -305,9 +313,18 @@ fn a_complaint_finds_its_field() {
             "spec.predictor.model.modelFormat.version",
             Some("format_version"),
         ),
-        ("spec.predictor.model.env[2].value", Some("env")),
-        ("spec.predictor.containers[0].image", Some("source")),
-        ("spec.predictor.containers[0].args[1]", Some("args")),
+        ("spec.predictor.model.env[0].value", Some("env[0].value")),
+        // The form has no row for the second one, so the third stands in its second row.
+        ("spec.predictor.model.env[1].valueFrom", Some("env")),
+        (
+            "spec.predictor.model.env[2].valueFrom.secretKeyRef.name",
+            Some("env[1].secret"),
+        ),
+        (
+            "spec.predictor.model.env[2].valueFrom.secretKeyRef.key",
+            Some("env[1].key"),
+        ),
+        ("spec.predictor.model.env[9].name", Some("env")),
         (
             "spec.predictor.model.resources.requests.nvidia.com/gpu",
             Some("gpus"),
@@ -326,10 +343,40 @@ fn a_complaint_finds_its_field() {
         ),
         ("spec.predictor.tolerations[0]", Some("tolerate_gpu_taint")),
         ("spec.predictor.timeoutSeconds", None),
+        // A sidecar is not what the form shows.
+        ("spec.predictor.containers[0].image", None),
         ("spec.canary[0].predictor.name", None),
         ("", None),
     ] {
-        assert_eq!(field_for(path), field, "{path}");
+        assert_eq!(field_for(&model, path).as_deref(), field, "{path}");
+    }
+    let image = json!({"spec": {"predictor": {"containers": [{"name": "kserve-container", "image": "nim"}]}}});
+    for (path, field) in [
+        ("spec.predictor.containers[0].image", Some("source")),
+        (
+            "spec.predictor.containers[0].ports[0].containerPort",
+            Some("source.port"),
+        ),
+        ("spec.predictor.containers[0].args[1]", Some("args")),
+    ] {
+        assert_eq!(field_for(&image, path).as_deref(), field, "{path}");
+    }
+}
+
+#[test]
+fn a_path_with_dots_in_its_keys_finds_its_value() {
+    let m = json!({"metadata": {"annotations": {"serving.kserve.io/stop": "true"}},
+        "spec": {"predictor": {"list": [{"key": 1}, {"key": 2}]}}});
+    for (path, value) in [
+        (
+            "metadata.annotations.serving.kserve.io/stop",
+            Some(json!("true")),
+        ),
+        ("spec.predictor.list[1].key", Some(json!(2))),
+        ("spec.predictor.list[2].key", None),
+        ("spec.pred", None),
+    ] {
+        assert_eq!(value_at(&m, path), value.as_ref(), "{path}");
     }
 }
 

@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use domain::{
     Micros, Result,
     change::{ChangeKind, Use},
+    finding::Finding,
     ids::*,
     page::Page,
 };
@@ -27,6 +28,8 @@ pub struct Draft {
     pub manifest_yaml: String,
     /// YAML as typed where it cannot be read, so that nothing is lost.
     pub broken_yaml: Option<String>,
+    /// What the cluster said when it was last asked (a dry run on Review).
+    pub said: Vec<Said>,
     /// The furthest step that was reached (`use`, `source`, `target`, `resources`, `review`).
     pub step: String,
     /// Raised by each save.
@@ -35,11 +38,21 @@ pub struct Draft {
     pub updated_at: Micros,
 }
 
+/// Something that a cluster said, and of which value: it holds until that value is another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    pub finding: Finding,
+    /// Digest of the value at the finding's field, as it was sent.
+    pub of: Digest,
+}
+
 #[async_trait]
 pub trait DraftStore {
     async fn draft_create(&self, draft: &Draft) -> Result<()>;
     /// Saves when `draft.version` is still the stored one, and raises it; `Conflict` otherwise.
     async fn draft_save(&self, draft: &Draft) -> Result<i64>;
+    /// Keeps what the cluster said of this version; not a save, so that open pages stay valid.
+    async fn draft_said(&self, id: DraftId, version: i64, said: &[Said]) -> Result<()>;
     async fn draft_get(&self, id: DraftId) -> Result<Option<Draft>>;
     /// Newest first.
     async fn draft_list(

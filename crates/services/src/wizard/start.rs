@@ -4,7 +4,7 @@ use super::Wizard;
 use crate::{Caller, authz::Action, changes::Changes, facts, ports::*, prepare};
 use domain::{
     Error, Result,
-    artifact::{ModelFormat, Scheme},
+    artifact::{ModelFormat, Scheme, Way},
     capacity::gpus_by_product,
     change::{ChangeKind, Use},
     content::clean,
@@ -52,6 +52,7 @@ impl Wizard {
             comment: String::new(),
             manifest_yaml: String::new(),
             broken_yaml: None,
+            said: vec![],
             step: "use".into(),
             version: 1,
             created_at: now,
@@ -127,15 +128,7 @@ impl Wizard {
         let cluster_facts = ctx.clusters.facts(&form.cluster);
         let ways = facts::serving(&model, &version, &registry_url, cluster_facts.as_deref());
         if let Some(way) = ways.best() {
-            form.source = match way.scheme {
-                Scheme::ServingImage => Source::Image {
-                    image: way.uri.clone(),
-                    port: None,
-                },
-                _ => Source::Storage {
-                    uri: way.uri.clone(),
-                },
-            };
+            form.source = source(way, version.facts.port);
             let runtimes = ctx.clusters.runtimes(&form.cluster, &form.namespace);
             let choice = way.formats.iter().find_map(|f| {
                 let format = Format {
@@ -272,6 +265,20 @@ impl Wizard {
     }
 }
 
+/// Where the model comes from. An image is asked on the port that it says it listens on: left out,
+/// KServe would ask 8080 and never find a server that listens elsewhere.
+fn source(way: &Way, port: Option<u16>) -> Source {
+    match way.scheme {
+        Scheme::ServingImage => Source::Image {
+            image: way.uri.clone(),
+            port,
+        },
+        _ => Source::Storage {
+            uri: way.uri.clone(),
+        },
+    }
+}
+
 /// A model's name as a name that Kubernetes accepts and that leaves room for `-predictor`.
 fn dns_name(text: &str) -> String {
     let last = text.rsplit('/').next().unwrap_or(text);
@@ -303,7 +310,29 @@ fn dns_name(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::dns_name;
+    use super::*;
+
+    #[test]
+    fn an_image_is_asked_on_its_own_port() {
+        let way = |scheme| Way {
+            scheme,
+            uri: "registry.example/nim/llama".into(),
+            how: String::new(),
+            needs: vec![],
+            formats: vec![],
+        };
+        assert_eq!(
+            source(&way(Scheme::ServingImage), Some(8000)),
+            Source::Image {
+                image: "registry.example/nim/llama".into(),
+                port: Some(8000)
+            }
+        );
+        assert!(matches!(
+            source(&way(Scheme::OciNative), Some(8000)),
+            Source::Storage { .. }
+        ));
+    }
 
     #[test]
     fn names_become_kubernetes_names() {

@@ -1,28 +1,28 @@
 //! What each step shows: the form, what can be chosen, and what would come of it.
 
-use super::Wizard;
+use super::{Spot, Wizard, spot};
 use crate::{
     Caller,
     authz::Action,
     facts,
     ports::*,
-    prepare::{self, Prepared},
+    prepare,
+    secrets::{self, Secrets},
 };
 use domain::{
-    Error, Result,
+    Result,
     access::{Scope, Stage, stages_for},
     artifact::Servability,
     capacity::{Fit, GpuProduct, fit, gpus_by_product, quota_effect},
     change::QuotaEffect,
-    diff::{FieldChange, Line, diff, lines},
+    content::canonical,
     finding::Finding,
-    form::Form,
+    form::{Form, field_for, value_at},
     ids::*,
     isvc::{Format, View},
     preflight,
     runtime::{Support, resolve, supports},
     sizing::Estimate,
-    yaml::{parse_manifest, to_yaml},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -67,39 +67,61 @@ pub struct WizardView {
     pub sizing: Option<Estimate>,
     pub fit: Option<Fit>,
     pub quota: Vec<QuotaEffect>,
-    /// Preflight only; Review adds what the API server says.
-    pub findings: Vec<Finding>,
+    /// Preflight's, and what the cluster said when it was last asked, as far as it holds still.
+    pub findings: Vec<Placed>,
     /// Form fields that cannot stay as they are.
     pub errors: Vec<domain::FieldError>,
     /// Who has to agree there.
     pub stages: Vec<Stage>,
+    /// Those of the target; asked for on the step that names them.
+    pub secrets: Secrets,
 }
 
-/// What Review adds: the dry run with the person's rights, and the difference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Review {
-    pub view: WizardView,
-    /// `None`: something typed keeps it from being asked at all; `view.errors` and `problem` say what.
-    pub prepared: Option<Prepared>,
-    pub problem: Option<String>,
-    pub yaml: String,
-    pub differences: Vec<FieldChange>,
-    pub difference_text: Vec<Line>,
-    pub submittable: bool,
+/// A finding and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    pub finding: Finding,
+    /// `None`: it concerns the whole.
+    pub spot: Option<Spot>,
+}
+
+/// Findings with their places in the form that was read from this manifest.
+pub(super) fn placed(findings: Vec<Finding>, manifest: &Value, form: &Form) -> Vec<Placed> {
+    findings
+        .into_iter()
+        .map(|finding| {
+            let field = field_for(manifest, &finding.field);
+            Placed {
+                spot: spot(field.as_deref().unwrap_or(&finding.field), form),
+                finding,
+            }
+        })
+        .collect()
+}
+
+/// What a value has to be for something that was said of it to hold still.
+pub(super) fn fingerprint(manifest: &Value, field: &str) -> Digest {
+    Digest::of(&canonical(
+        value_at(manifest, field).unwrap_or(&Value::Null),
+    ))
 }
 
 impl Wizard {
-    pub async fn view(&self, caller: &Caller, id: DraftId) -> Result<WizardView> {
+    pub async fn view(&self, caller: &Caller, id: DraftId, step: &str) -> Result<WizardView> {
         let draft = self.draft(caller, id).await?;
-        self.view_of(caller, draft).await
+        self.view_of(caller, draft, step).await
     }
 
-    async fn view_of(&self, caller: &Caller, draft: Draft) -> Result<WizardView> {
+    pub(super) async fn view_of(
+        &self,
+        caller: &Caller,
+        draft: Draft,
+        step: &str,
+    ) -> Result<WizardView> {
         let ctx = &self.0;
         let manifest = self.manifest(&draft)?;
-        let (mut form, unknown) = Form::from_manifest(&manifest);
-        form.cluster = draft.cluster.clone().unwrap_or_default();
-        form.namespace = draft.namespace.clone().unwrap_or_default();
+        let (_, unknown) = Form::from_manifest(&manifest);
+        let form = self.form_of(&draft)?;
         let version = match draft.version_id {
             Some(id) => ctx.store.version(id).await?,
             None => facts::version_of(ctx, &View::new(&manifest)).await?,
@@ -125,14 +147,23 @@ impl Wizard {
             .iter()
             .find(|t| t.cluster == form.cluster && t.namespace == form.namespace)
             .map(|t| t.scope.clone());
-        let cluster_facts = ctx.clusters.facts(&form.cluster).unwrap_or_default();
-        let runtimes = ctx.clusters.runtimes(&form.cluster, &form.namespace);
-        let nodes = ctx.clusters.nodes(&form.cluster);
-        let quotas = if scope.is_some() {
-            ctx.clusters.quotas(&form.cluster, &form.namespace)
+        // YAML may name any place: of one that the caller has no right to, nothing is shown.
+        let (cluster_facts, runtimes, nodes, quotas) = if scope.is_some() {
+            (
+                ctx.clusters.facts(&form.cluster).unwrap_or_default(),
+                ctx.clusters.runtimes(&form.cluster, &form.namespace),
+                ctx.clusters.nodes(&form.cluster),
+                ctx.clusters.quotas(&form.cluster, &form.namespace),
+            )
         } else {
-            vec![]
+            Default::default()
         };
+        let secrets = if scope.is_some() && step == "source" {
+            self.secrets(caller, draft.id).await?
+        } else {
+            Secrets::NotAsked
+        };
+        let names = secrets.names();
         let live = match (&draft.cluster, &draft.namespace, form.name.as_str()) {
             (Some(c), Some(n), name) if !name.is_empty() && scope.is_some() => ctx.clusters.live(
                 &domain::place::DeploymentKey::new(c, n, name),
@@ -165,7 +196,7 @@ impl Wizard {
         let running = live
             .as_ref()
             .map_or(0, |l| View::new(&l.object).replicas_wished(None));
-        let findings = match &scope {
+        let mut findings = match &scope {
             Some(_) => preflight::check(
                 &manifest,
                 &preflight::Target {
@@ -174,12 +205,20 @@ impl Wizard {
                     nodes: &nodes,
                     quotas: &quotas,
                     live: live.as_ref().map(|l| &l.object),
-                    secrets: None,
+                    secrets: names.as_deref(),
                     artifact: version.as_ref().map(|(_, v)| v.kind),
                 },
             ),
             None => vec![],
         };
+        findings.extend(
+            draft
+                .said
+                .iter()
+                .filter(|s| fingerprint(&manifest, &s.finding.field) == s.of)
+                .map(|s| s.finding.clone()),
+        );
+        let findings = placed(findings, &manifest, &form);
         Ok(WizardView {
             sizing: version
                 .as_ref()
@@ -201,6 +240,7 @@ impl Wizard {
                 .unwrap_or_default(),
             errors: form.errors(),
             findings,
+            secrets,
             gpus,
             serving,
             version,
@@ -211,100 +251,20 @@ impl Wizard {
         })
     }
 
-    /// The last step: what would be stored, asked of the API server as this person.
-    pub async fn review(&self, caller: &Caller, id: DraftId) -> Result<Review> {
-        let draft = self.draft(caller, id).await?;
-        let view = self.view_of(caller, draft.clone()).await?;
-        let yaml = draft
-            .broken_yaml
-            .clone()
-            .unwrap_or_else(|| draft.manifest_yaml.clone());
-        let blocked = |view: WizardView, problem: String, yaml: String| Review {
-            view,
-            prepared: None,
-            problem: Some(problem),
-            yaml,
-            differences: vec![],
-            difference_text: vec![],
-            submittable: false,
-        };
-        if let Some(broken) = &draft.broken_yaml {
-            let why = parse_manifest(broken)
-                .err()
-                .map(|e| super::words(&e))
-                .unwrap_or_else(|| "The YAML cannot be read.".into());
-            return Ok(blocked(view, why, yaml));
-        }
-        let (cluster, namespace) = match super::target(&draft) {
-            Ok(t) => t,
-            Err(e) => {
-                return Ok(blocked(
-                    view,
-                    e.fields
-                        .first()
-                        .map(|f| f.message.clone())
-                        .unwrap_or(e.message),
-                    yaml,
-                ));
-            }
-        };
-        let manifest = self.manifest(&draft)?;
-        let prepared =
-            match prepare::prepare(&self.0, caller, &cluster, &namespace, draft.kind, &manifest)
-                .await
-            {
-                Ok(p) => p,
-                Err(e)
-                    if matches!(
-                        e.kind,
-                        domain::Kind::Invalid | domain::Kind::Forbidden | domain::Kind::NotFound
-                    ) =>
-                {
-                    return Ok(blocked(view, super::words(&e), yaml));
-                }
-                Err(e) => return Err(e),
-            };
-        let null = Value::Null;
-        let before = prepared.seen.live.as_ref().unwrap_or(&null);
-        let after = prepared
-            .content
-            .as_ref()
-            .map_or(&prepared.manifest, |c| &c.object);
-        let text = |v: &Value| {
-            if v.is_null() {
-                String::new()
-            } else {
-                to_yaml(v)
-            }
-        };
-        Ok(Review {
-            differences: diff(before, after),
-            difference_text: lines(&text(before), &text(after)),
-            submittable: prepared.submittable() && view.errors.is_empty(),
-            problem: prepared.refusal.clone(),
-            prepared: Some(prepared),
-            yaml,
-            view,
-        })
-    }
-
-    /// Names of secrets and of their keys in the target, read as the caller; never values.
-    pub async fn secrets(
-        &self,
-        caller: &Caller,
-        id: DraftId,
-    ) -> Result<Vec<(String, Vec<String>)>> {
+    /// The target's Secrets, read as the caller.
+    pub async fn secrets(&self, caller: &Caller, id: DraftId) -> Result<Secrets> {
         let draft = self.draft(caller, id).await?;
         let (cluster, namespace) = super::target(&draft)?;
-        let who = self
-            .0
-            .clusters
-            .identity(&cluster, &caller.username, &caller.groups.groups)?;
+        let place = prepare::place(&self.0, caller, &cluster, &namespace).await?;
         self.0
-            .clusters
-            .secrets(&cluster, &who, &namespace)
-            .await
-            .map_err(|r| Error::unavailable(prepare::refused(r).0))
+            .require(
+                caller,
+                Action::RequestChange,
+                &place.scope,
+                &format!("namespace:{cluster}/{namespace}"),
+            )
+            .await?;
+        Ok(secrets::of(&self.0, caller, &place).await)
     }
 }
 

@@ -25,6 +25,7 @@ fn draft(n: u128, owner: PersonId) -> Draft {
         comment: "it's \"quoted\" \u{1F600} %_\\".into(),
         manifest_yaml: "a: 1\n".into(),
         broken_yaml: Some("a: [".into()),
+        said: vec![],
         step: "source".into(),
         version: 1,
         created_at: at(n as i64),
@@ -52,6 +53,24 @@ async fn a_draft_keeps_all_that_was_typed(t: &TestDatabase) {
             ..saved.clone()
         })
     );
+    // What the cluster said is kept beside it, for the version that it was asked about only.
+    let said = Said {
+        finding: domain::finding::Finding {
+            rule: "schema".into(),
+            severity: domain::finding::Severity::Error,
+            field: "spec.predictor.timeout".into(),
+            message: "the value does not fit".into(),
+            remedy: String::new(),
+        },
+        of: Digest::of(b"soon"),
+    };
+    db.draft_said(d.id, 1, &[]).await.unwrap();
+    db.draft_said(d.id, 2, std::slice::from_ref(&said))
+        .await
+        .unwrap();
+    db.draft_said(d.id, 1, &[]).await.unwrap();
+    let read = db.draft_get(d.id).await.unwrap().unwrap();
+    assert_eq!((read.version, read.said), (2, vec![said]));
     // A second tab still has version 1.
     assert_eq!(kind(db.draft_save(&d).await), Kind::Conflict);
     // Somebody else has no such draft.

@@ -1,5 +1,6 @@
 //! The whole edge over a real database, against the provider of the OpenID tests.
 
+mod api;
 mod house;
 mod http;
 mod session;
