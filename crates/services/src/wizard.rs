@@ -148,7 +148,7 @@ impl Wizard {
         Err(e)
     }
 
-    /// Submits what Review showed. The draft goes when the change is there.
+    /// Submits what Review showed. The draft goes with it: a second submission finds it gone.
     pub async fn submit(
         &self,
         caller: &Caller,
@@ -164,7 +164,7 @@ impl Wizard {
             ));
         }
         let (cluster, namespace) = target(&draft)?;
-        let change = Changes(self.0.clone())
+        Changes(self.0.clone())
             .submit(
                 caller,
                 Submission {
@@ -177,11 +177,13 @@ impl Wizard {
                     comment: comment.into(),
                     expected: Some(expected),
                     revises: draft.change,
+                    draft: Some(DraftUsed {
+                        id,
+                        version: draft.version,
+                    }),
                 },
             )
-            .await?;
-        self.0.store.draft_delete(id).await?;
-        Ok(change)
+            .await
     }
 
     fn manifest(&self, draft: &Draft) -> Result<Value> {
