@@ -18,6 +18,8 @@ pub struct Wake {
 
 /// A task that fails waits so long, at most, before its next try.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// So many changes are applied at once, each to another cluster.
+const APPLIERS: usize = 4;
 /// How long ended sessions are kept before they are removed.
 const KEEP_SESSIONS: i64 = 7 * Micros::DAY;
 
@@ -64,20 +66,24 @@ pub fn start(state: &AppState, worker: &str, stop: &CancellationToken) -> JoinSe
         },
     ));
 
-    let (s, w) = (state.clone(), worker.clone());
-    let signal = wake.clone();
-    set.spawn(run(
-        "apply",
-        state.clone(),
-        stop.clone(),
-        Duration::from_secs(1),
-        move || signal.clone(),
-        |w| &w.changes,
-        move || {
-            let (s, w) = (s.clone(), w.clone());
-            async move { s.services.apply.run_once(&w).await }
-        },
-    ));
+    for n in 0..APPLIERS {
+        let (s, w) = (state.clone(), worker.clone());
+        let signal = wake.clone();
+        // The first looks every second; the others are there for when it waits for a cluster.
+        let every = Duration::from_secs(if n == 0 { 1 } else { 3 });
+        set.spawn(run(
+            "apply",
+            state.clone(),
+            stop.clone(),
+            every,
+            move || signal.clone(),
+            |w| &w.changes,
+            move || {
+                let (s, w) = (s.clone(), w.clone());
+                async move { s.services.apply.run_once(&w).await }
+            },
+        ));
+    }
 
     let s = state.clone();
     let signal = Arc::new(Wake::default());

@@ -54,7 +54,7 @@ async fn fill(args: &[String]) -> Result<(), String> {
             .map_err(said)?;
         let (change, revision, item) = rows::change(n, person.id, account.id);
         let record = rows::record(n, &change, person.id, account.id);
-        db.change_create(&change, &revision, &[item], &[], &[record])
+        db.change_create(&change, &revision, &[item], &[], None, &[record])
             .await
             .map_err(said)?;
     }

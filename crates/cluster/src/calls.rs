@@ -14,11 +14,9 @@ use domain::{
 use http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
-use services::ports::{Refusal, Stored};
+use services::ports::{FIELD_MANAGER as MANAGER, Refusal, Stored};
 use std::collections::BTreeMap;
 
-/// Under this name the console's fields are kept apart from those of others.
-const MANAGER: &str = "gatehouse";
 const GROUP: &str = "serving.kserve.io";
 
 /// The kinds that the console may write, and their resources.

@@ -386,7 +386,7 @@ pub(crate) fn route(name: &str, data: &Value) -> Route {
 }
 
 /// A ServingRuntime or ClusterServingRuntime.
-pub(crate) fn runtime(name: &str, namespace: Option<&str>, data: &Value) -> Runtime {
+pub(crate) fn runtime(meta: &ObjectMeta, data: &Value) -> Option<Runtime> {
     let spec = data.get("spec").cloned().unwrap_or(Value::Null);
     let formats = spec
         .get("supportedModelFormats")
@@ -408,9 +408,10 @@ pub(crate) fn runtime(name: &str, namespace: Option<&str>, data: &Value) -> Runt
                     .unwrap_or_default(),
             })
         });
-    Runtime {
-        name: name.to_owned(),
-        namespace: namespace.map(str::to_owned),
+    Some(Runtime {
+        name: meta.name.clone()?,
+        namespace: meta.namespace.clone(),
+        created_at: meta.creation_timestamp.as_ref().map(micros),
         disabled: spec
             .get("disabled")
             .and_then(Value::as_bool)
@@ -425,7 +426,7 @@ pub(crate) fn runtime(name: &str, namespace: Option<&str>, data: &Value) -> Runt
             .collect(),
         multi_node: spec.get("workerSpec").is_some_and(|w| !w.is_null()),
         spec,
-    }
+    })
 }
 
 /// The prefixes and the regular expressions that a ClusterStorageContainer adds.

@@ -86,12 +86,16 @@ fn a_route_shows_the_weights_that_it_has() {
 
 #[test]
 fn a_runtime_is_read_with_its_formats() {
+    let meta = serde_json::from_value(
+        json!({"name": "vllm", "creationTimestamp": "2026-11-24T05:43:07Z"}),
+    );
     let r = runtime(
-        "vllm",
-        None,
+        &meta.unwrap(),
         &json!({"spec": {"supportedModelFormats": [{"name": "vLLM", "version": "1", "autoSelect": true, "priority": 1}],
         "protocolVersions": ["v2"], "workerSpec": {}, "containers": []}}),
-    );
+    )
+    .unwrap();
+    assert_eq!(r.created_at, Micros::parse("2026-11-24T05:43:07Z"));
     assert_eq!(
         (
             r.formats[0].name.as_str(),

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{ClusterConfig, Labels, Timing},
-    link::Cluster,
+    link::{CLUSTER_RUNTIMES, Cluster, DEPLOYMENTS, NAMESPACES, RUNTIMES},
     names::Name,
     query::Wanted,
     supervise,
@@ -12,7 +12,9 @@ use domain::{
     Error, Micros, Result, observed::*, person::ClusterIdentity, place::DeploymentKey, state::Code,
 };
 use serde_json::Value;
-use services::ports::{Clock, Clusters, LiveEvent, Permission, Refusal, RowFilter, Stored};
+use services::ports::{
+    Clock, Clusters, Followed, LiveEvent, Permission, Refusal, RowFilter, Stored,
+};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -194,6 +196,17 @@ impl Clusters for Fleet {
                 }
             })
             .collect()
+    }
+
+    fn followed(&self, cluster: &str, what: Followed) -> Result<(), String> {
+        let Some(c) = self.cluster(cluster) else {
+            return Err(format!("the console knows no cluster `{cluster}`"));
+        };
+        c.standing().follows(match what {
+            Followed::Deployments => &[DEPLOYMENTS],
+            Followed::Namespaces => &[NAMESPACES],
+            Followed::Runtimes => &[RUNTIMES, CLUSTER_RUNTIMES],
+        })
     }
 
     fn facts(&self, cluster: &str) -> Option<Arc<ClusterFacts>> {

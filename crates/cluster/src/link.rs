@@ -44,11 +44,39 @@ pub(crate) struct Standing {
 
 /// The resource whose watch decides whether the list of deployments is fresh.
 pub(crate) const DEPLOYMENTS: &str = "inferenceservices.serving.kserve.io";
+/// Those that what is applied is checked against.
+pub(crate) const NAMESPACES: &str = "namespaces";
+pub(crate) const RUNTIMES: &str = "servingruntimes.serving.kserve.io";
+pub(crate) const CLUSTER_RUNTIMES: &str = "clusterservingruntimes.serving.kserve.io";
 
 impl Standing {
     /// Is what is shown of deployments older than it looks?
     pub fn stale(&self) -> bool {
         !self.reachable || matches!(self.watches.get(DEPLOYMENTS), Some(Watching::Broken { .. }))
+    }
+
+    /// Are these kinds followed right now, so that what is kept of them is what there is?
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub fn follows(&self, kinds: &[&str]) -> Result<(), String> {
+        if !self.reachable {
+            return Err(self
+                .words()
+                .unwrap_or_else(|| "the cluster does not answer".into()));
+        }
+        for kind in kinds {
+            match self.watches.get(kind) {
+                Some(Watching::Running | Watching::Absent) => {}
+                Some(Watching::Broken { problem, .. }) => {
+                    return Err(format!("{kind} cannot be followed: {problem}"));
+                }
+                Some(Watching::Starting) | None => {
+                    return Err(format!("{kind} have not been listed yet"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What is wrong, the gravest first.
@@ -179,5 +207,39 @@ impl Cluster {
             .id
             .clone()
             .unwrap_or_else(|| ClusterId(String::new()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_followed_now_may_be_relied_on() {
+        let kinds = [NAMESPACES, RUNTIMES];
+        let mut standing = Standing {
+            problem: Some("away".into()),
+            ..Default::default()
+        };
+        assert_eq!(standing.follows(&kinds), Err("away".into()));
+        standing.reachable = true;
+        standing.problem = None;
+        standing.watches.insert(NAMESPACES, Watching::Running);
+        assert!(standing.follows(&kinds).is_err(), "one was never listed");
+        standing.watches.insert(RUNTIMES, Watching::Starting);
+        assert!(standing.follows(&kinds).is_err(), "one is being listed");
+        standing.watches.insert(RUNTIMES, Watching::Absent);
+        assert_eq!(standing.follows(&kinds), Ok(()));
+        let broken = Watching::Broken {
+            problem: "forbidden".into(),
+            since: Micros(0),
+        };
+        standing.watches.insert(NAMESPACES, broken);
+        let why = standing.follows(&kinds).unwrap_err();
+        assert!(
+            why.contains("namespaces") && why.contains("forbidden"),
+            "{why}"
+        );
+        assert_eq!(standing.follows(&[RUNTIMES]), Ok(()));
     }
 }

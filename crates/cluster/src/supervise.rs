@@ -4,7 +4,7 @@ use crate::{
     cache::{Child, EventPut, PodPut, Space, keep},
     connect::{Connection, connect},
     decode, facts,
-    link::{Cluster, DEPLOYMENTS, Watching},
+    link::{CLUSTER_RUNTIMES, Cluster, DEPLOYMENTS, NAMESPACES, RUNTIMES, Watching},
     pack::Packed,
     rest::{Ask, Failure, ask},
     watch::Watch,
@@ -270,7 +270,7 @@ fn watches(
     );
     let labels = cluster.labels.clone();
     watch!(
-        "namespaces",
+        NAMESPACES,
         Api::<Namespace>::all(client.clone()),
         any(),
         move |n: &Namespace| {
@@ -296,15 +296,9 @@ fn watches(
         |q: &ResourceQuota| Some(decode::quota(q)),
         |c: &Cluster, change| keep(&mut c.data_mut().quotas, change)
     );
-    let runtime = |o: &DynamicObject| {
-        Some(decode::runtime(
-            o.metadata.name.as_deref()?,
-            o.metadata.namespace.as_deref(),
-            &o.data,
-        ))
-    };
+    let runtime = |o: &DynamicObject| decode::runtime(&o.metadata, &o.data);
     watch!(
-        "servingruntimes.serving.kserve.io",
+        RUNTIMES,
         custom(
             "serving.kserve.io",
             "v1alpha1",
@@ -316,7 +310,7 @@ fn watches(
         |c: &Cluster, change| keep(&mut c.data_mut().runtimes, change)
     );
     watch!(
-        "clusterservingruntimes.serving.kserve.io",
+        CLUSTER_RUNTIMES,
         custom(
             "serving.kserve.io",
             "v1alpha1",

@@ -141,7 +141,7 @@ pub struct Change {
     pub current_revision: RevisionId,
     /// Raised by each write: two people at once are told apart by it.
     pub version: i64,
-    /// Why it ended as it did, in a sentence, where it ended other than applied.
+    /// Why it ended as it did, in a sentence, where it ended other than applied; or why it waits again.
     pub end_reason: Option<String>,
     pub ended_at: Option<Micros>,
 }
@@ -236,7 +236,7 @@ pub struct Decision {
     /// When it takes effect; until then it can be undone.
     pub effective_at: Micros,
     pub undone_at: Option<Micros>,
-    /// Set when a new revision made it void.
+    /// Set when a new revision, stricter rules or a lost right made it void.
     pub voided_at: Option<Micros>,
 }
 
@@ -343,6 +343,23 @@ pub fn open_stage(stages: &[Stage], decisions: &[Decision]) -> Option<OpenStage>
             stage: stage.clone(),
             missing,
         })
+    })
+}
+
+/// Do these approvals amount to the stages, whatever stage each was given for? Each person counts once.
+pub fn amount_to(stages: &[Stage], decisions: &[Decision]) -> bool {
+    stages.iter().all(|stage| {
+        let needed: u32 = stages
+            .iter()
+            .filter(|s| s.role == stage.role)
+            .map(|s| s.count)
+            .sum();
+        let people: std::collections::BTreeSet<_> = decisions
+            .iter()
+            .filter(|d| d.counts() && d.outcome == Outcome::Approve && d.role == stage.role)
+            .map(|d| d.person)
+            .collect();
+        people.len() >= needed as usize
     })
 }
 

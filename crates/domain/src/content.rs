@@ -42,8 +42,11 @@ pub struct Content {
 /// What the object leads to when it runs: everything by digest, or said to be unpinned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closure {
-    /// The runtime that serves it and the digest of its spec's canonical JSON.
-    pub runtime: Option<Pinned>,
+    /// The runtimes that serve it, the stable predictor's first, then those of canaries; each with the
+    /// digest of its spec's canonical JSON. Stored as `runtime`: nothing, one, or a list of several, so
+    /// that content from before canaries counted keeps its bytes and so its hash.
+    #[serde(rename = "runtime", default, with = "one_or_many")]
+    pub runtimes: Vec<Pinned>,
     /// Container images.
     pub images: Vec<Pinned>,
     /// Model storage.
@@ -57,6 +60,35 @@ pub struct Pinned {
     pub digest: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unpinned_because: Option<String>,
+}
+
+/// None as `null`, one as itself, several as a list.
+mod one_or_many {
+    use super::Pinned;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Many(Vec<Pinned>),
+        One(Pinned),
+    }
+
+    pub fn serialize<S: Serializer>(all: &[Pinned], s: S) -> Result<S::Ok, S::Error> {
+        match all {
+            [] => s.serialize_none(),
+            [one] => one.serialize(s),
+            many => many.serialize(s),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Pinned>, D::Error> {
+        Ok(match Option::<Stored>::deserialize(d)? {
+            None => vec![],
+            Some(Stored::One(one)) => vec![one],
+            Some(Stored::Many(many)) => many,
+        })
+    }
 }
 
 /// Removes what is not a decision: status; uid, resourceVersion, generation, timestamps, managed
@@ -131,15 +163,21 @@ impl Content {
 /// Digest of what decides what is served: the spec and the annotations that change it. Two objects with
 /// the same one are served alike, whatever else stands on them; lists compare by it.
 pub fn fingerprint(object: &Value) -> Digest {
-    let serving: Map<String, Value> = object
+    Digest::of(&canonical(&(
+        object.get("spec"),
+        serving_annotations(object),
+    )))
+}
+
+fn serving_annotations(object: &Value) -> Map<String, Value> {
+    object
         .pointer("/metadata/annotations")
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
         .filter(|(k, _)| SERVING_PREFIXES.iter().any(|p| k.starts_with(p)))
         .map(|(k, v)| (k.clone(), v.clone()))
-        .collect();
-    Digest::of(&canonical(&(object.get("spec"), serving)))
+        .collect()
 }
 
 /// Does what the API server has (or would have) amount to what was approved? The spec must be equal,
@@ -147,23 +185,7 @@ pub fn fingerprint(object: &Value) -> Digest {
 /// must be there; others may have come since. Answers the paths that differ, empty for "yes".
 pub fn differs_from_approved(approved: &Value, other: &Value) -> Vec<String> {
     let other = clean(other);
-    let mut paths = Vec::new();
-    if approved.get("spec") != other.get("spec") {
-        paths.extend(
-            crate::diff::diff(
-                approved.get("spec").unwrap_or(&Value::Null),
-                other.get("spec").unwrap_or(&Value::Null),
-            )
-            .into_iter()
-            .map(|c| {
-                if c.path.is_empty() {
-                    "spec".into()
-                } else {
-                    format!("spec.{}", c.path)
-                }
-            }),
-        );
-    }
+    let mut paths = spec_differences(approved, &other);
     let map = |o: &Value, key: &str| {
         o.pointer(&format!("/metadata/{key}"))
             .and_then(Value::as_object)
@@ -186,6 +208,35 @@ pub fn differs_from_approved(approved: &Value, other: &Value) -> Vec<String> {
         }
     }
     paths
+}
+
+/// In what two states of one object are served differently: paths of the spec and of the annotations
+/// that change what is served. What controllers write (status, other annotations, labels) does not count.
+pub fn served_differences(before: &Value, after: &Value) -> Vec<String> {
+    let (before, after) = (clean(before), clean(after));
+    let mut paths = spec_differences(&before, &after);
+    let (a, b) = (serving_annotations(&before), serving_annotations(&after));
+    let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    paths.extend(
+        keys.into_iter()
+            .filter(|k| a.get(*k) != b.get(*k))
+            .map(|k| format!("metadata.annotations.{k}")),
+    );
+    paths
+}
+
+fn spec_differences(a: &Value, b: &Value) -> Vec<String> {
+    let spec = |o: &Value| o.get("spec").cloned().unwrap_or(Value::Null);
+    crate::diff::diff(&spec(a), &spec(b))
+        .into_iter()
+        .map(|c| {
+            if c.path.is_empty() {
+                "spec".into()
+            } else {
+                format!("spec.{}", c.path)
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -249,17 +300,62 @@ mod tests {
         };
         let other_runtime = Content {
             closure: Closure {
-                runtime: Some(Pinned {
-                    reference: "vllm".into(),
-                    digest: None,
-                    unpinned_because: None,
-                }),
+                runtimes: vec![pinned("vllm")],
                 ..Default::default()
             },
             ..c.clone()
         };
         assert_ne!(c.hash(), elsewhere.hash());
         assert_ne!(c.hash(), other_runtime.hash());
+    }
+
+    fn pinned(reference: &str) -> Pinned {
+        Pinned {
+            reference: reference.into(),
+            digest: None,
+            unpinned_because: None,
+        }
+    }
+
+    #[test]
+    fn content_from_before_canaries_counted_keeps_its_bytes() {
+        for (stored, runtimes) in [
+            (
+                json!({"runtime": null, "images": [], "storage": []}),
+                vec![],
+            ),
+            (
+                json!({"runtime": {"reference": "a", "digest": null}, "images": [], "storage": []}),
+                vec![pinned("a")],
+            ),
+            (
+                json!({"runtime": [{"reference": "a", "digest": null}, {"reference": "b", "digest": null}], "images": [], "storage": []}),
+                vec![pinned("a"), pinned("b")],
+            ),
+        ] {
+            let read: Closure = serde_json::from_value(stored.clone()).expect("reads");
+            assert_eq!(read.runtimes, runtimes);
+            assert_eq!(serde_json::to_value(&read).expect("writes"), stored);
+        }
+    }
+
+    #[test]
+    fn what_controllers_write_is_no_other_service_and_a_stop_is() {
+        let seen = clean(&stored());
+        let mut live = stored();
+        live["status"] = json!({"url": "y"});
+        live["metadata"]["labels"]["team"] = json!("x");
+        live["metadata"]["annotations"]["modelFormat"] = json!("other");
+        live["metadata"]["resourceVersion"] = json!("9");
+        assert!(served_differences(&seen, &live).is_empty());
+        live["metadata"]["annotations"]["serving.kserve.io/stop"] = json!("true");
+        live["spec"]["predictor"]["minReplicas"] = json!(3);
+        let paths = [
+            "spec.predictor.minReplicas",
+            "metadata.annotations.serving.kserve.io/stop",
+        ];
+        assert_eq!(served_differences(&seen, &live), paths);
+        assert_eq!(served_differences(&live, &seen), paths);
     }
 
     #[test]

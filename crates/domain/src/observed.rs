@@ -181,6 +181,9 @@ pub struct Runtime {
     pub formats: Vec<RuntimeFormat>,
     pub protocols: Vec<String>,
     pub multi_node: bool,
+    /// Between equals KServe takes the newest.
+    #[serde(default)]
+    pub created_at: Option<Micros>,
     /// The whole spec: part of a change's closure.
     pub spec: Value,
 }

@@ -129,6 +129,7 @@ pub fn supporting<'a>(
             auto.is_none(),
             r.namespace.is_none(),
             std::cmp::Reverse(auto.map_or(0, |f| f.priority)),
+            std::cmp::Reverse(r.created_at),
             r.name.clone(),
         )
     });
@@ -145,7 +146,7 @@ fn chosen_format<'a>(runtime: &'a Runtime, format: &Format) -> Option<&'a Runtim
 }
 
 /// What KServe would choose by itself: `autoSelect`, the namespace's own before the cluster's, then
-/// the highest priority. (Between equals KServe takes the newest; here it is the first by name.)
+/// the highest priority, then the newest, then the first by name.
 pub fn auto_select<'a>(
     runtimes: &'a [Runtime],
     namespace: &str,
@@ -222,6 +223,18 @@ pub fn resolve_view<'a>(view: &View<'_>, runtimes: &'a [Runtime], namespace: &st
             },
         },
     }
+}
+
+/// The runtimes that the stable predictor and the canaries would be served by, each once, in this order.
+pub fn all_of<'a>(manifest: &Value, runtimes: &'a [Runtime]) -> Vec<&'a Runtime> {
+    let view = View::new(manifest);
+    let mut out: Vec<&Runtime> = resolve(manifest, runtimes).runtime().into_iter().collect();
+    for canary in view.canaries() {
+        let alone = serde_json::json!({ "spec": { "predictor": canary.predictor } });
+        let found = resolve_view(&View::new(&alone), runtimes, view.namespace()).runtime();
+        out.extend(found.filter(|r| !out.contains(r)));
+    }
+    out
 }
 
 #[cfg(test)]

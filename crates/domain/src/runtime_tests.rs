@@ -24,6 +24,7 @@ fn runtime(name: &str, formats: &[(&str, Option<&str>, bool, i32)], protocols: &
             .collect(),
         protocols: protocols.iter().map(|p| (*p).to_owned()).collect(),
         multi_node: false,
+        created_at: None,
         spec: json!({}),
     }
 }
@@ -163,6 +164,32 @@ fn the_highest_priority_is_chosen_and_the_namespaces_own_before_all() {
             .name,
         "kserve-sklearnserver"
     );
+}
+
+#[test]
+fn between_equals_the_newest_is_chosen_then_the_first_by_name() {
+    let made = |name: &str, at: i64| Runtime {
+        created_at: Some(crate::Micros(at)),
+        ..runtime(name, &[("sklearn", Some("1"), true, 1)], &[])
+    };
+    let all = [made("a", 1), made("c", 2), made("b", 2)];
+    let chosen = auto_select(&all, "x", &format("sklearn", None), None);
+    assert_eq!(chosen.map(|r| r.name.as_str()), Some("b"));
+    let chosen = auto_select(&all[..2], "x", &format("sklearn", None), None);
+    assert_eq!(chosen.map(|r| r.name.as_str()), Some("c"));
+}
+
+#[test]
+fn canaries_have_runtimes_of_their_own() {
+    let all = release();
+    let model = |format: &str| json!({"model": {"modelFormat": {"name": format}}});
+    let names =
+        |m: &Value| -> Vec<String> { all_of(m, &all).iter().map(|r| r.name.clone()).collect() };
+    let manifest = json!({"metadata": {"namespace": "retail-dev"}, "spec": {
+        "predictor": model("vLLM"),
+        "canary": [{"predictor": model("vLLM")}, {"predictor": model("sklearn")}]}});
+    assert_eq!(names(&manifest), ["kserve-vllmserver", "kserve-mlserver"]);
+    assert_eq!(names(&json!({"spec": {}})), Vec::<String>::new());
 }
 
 #[test]

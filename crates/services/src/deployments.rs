@@ -207,11 +207,10 @@ impl Deployments {
             (Some(_), false) => Approval::Drifted,
         };
         let runtimes = ctx.clusters.runtimes(&key.cluster, &key.namespace);
-        let facts = ctx.clusters.facts(&key.cluster).unwrap_or_default();
         let closure_drift = baseline.map_or_else(Vec::new, |(_, r, _)| {
             closure_drift(
                 &r.content.closure,
-                &prepare::closure(&live.object, &runtimes, &facts),
+                &prepare::closure(&live.object, &runtimes),
                 &live,
             )
         });
@@ -326,19 +325,24 @@ fn shown(object: &serde_json::Value) -> serde_json::Value {
 
 fn closure_drift(approved: &Closure, now: &Closure, live: &Live) -> Vec<ClosureDrift> {
     let mut out = Vec::new();
-    if approved.runtime != now.runtime {
-        let show = |p: &Option<domain::content::Pinned>| match p {
-            Some(p) => format!(
-                "{} {}",
-                p.reference,
-                p.digest.as_ref().map_or("", |d| d.short())
-            ),
-            None => "none".into(),
+    if approved.runtimes != now.runtimes {
+        let show = |all: &[domain::content::Pinned]| {
+            if all.is_empty() {
+                return "none".into();
+            }
+            let one = |p: &domain::content::Pinned| {
+                format!(
+                    "{} {}",
+                    p.reference,
+                    p.digest.as_ref().map_or("", |d| d.short())
+                )
+            };
+            all.iter().map(one).collect::<Vec<_>>().join(", ")
         };
         out.push(ClosureDrift {
             what: "serving runtime".into(),
-            approved: show(&approved.runtime),
-            now: show(&now.runtime),
+            approved: show(&approved.runtimes),
+            now: show(&now.runtimes),
         });
     }
     // What the pods really run, where the approval pinned it.

@@ -12,6 +12,7 @@ mod context;
 pub mod deployments;
 mod facts;
 pub mod markdown;
+mod moved;
 pub mod overview;
 pub mod people;
 pub mod ports;
@@ -49,7 +50,7 @@ impl Services {
             registries: registries::Registries(ctx.clone()),
             wizard: wizard::Wizard(ctx.clone()),
             changes: changes::Changes(ctx.clone()),
-            apply: apply::Apply(ctx.clone()),
+            apply: apply::Apply::new(ctx.clone()),
             deployments: deployments::Deployments(ctx.clone()),
             clusters: clusters::ClusterPages(ctx.clone()),
             audit: audit::AuditLog(ctx.clone()),

@@ -1,6 +1,11 @@
 //! From a manifest to content: place, rights, preflight, dry run, closure, facts. Review, submit,
 //! rollback, scale and the rest all go through here, so that what is shown is what is decided.
 
+mod closure;
+mod kept;
+
+pub use closure::closure;
+
 use crate::{
     Caller, Ctx,
     authz::Action as Right,
@@ -11,7 +16,7 @@ use crate::{
 use domain::{
     Error, Result,
     change::{ChangeKind, Seen},
-    content::{Action, Closure, Content, Pinned, canonical, clean},
+    content::{Action, Content, canonical, clean},
     finding::{Finding, Severity},
     ids::{ClusterId, Digest},
     isvc::{Mode, View},
@@ -161,6 +166,9 @@ pub async fn prepare(
                         .iter()
                         .map(|w| finding("api-server-warning", Severity::Warning, "", w, "")),
                 );
+                if let Some(live) = &live {
+                    findings.extend(kept::findings(kind, &live.object, &manifest, &s.object));
+                }
                 (Some(s.object), None)
             }
             Err(r) => {
@@ -179,7 +187,7 @@ pub async fn prepare(
         cluster: place.cluster.clone(),
         namespace: namespace.into(),
         namespace_uid: place.namespace_uid.clone(),
-        closure: closure(&object, &runtimes, &facts_of),
+        closure: closure(&object, &runtimes),
         object: clean(&object),
     });
     findings.extend(said.iter().cloned());
@@ -310,69 +318,6 @@ fn finding(rule: &str, severity: Severity, field: &str, message: &str, remedy: &
         field: field.into(),
         message: message.into(),
         remedy: remedy.into(),
-    }
-}
-
-/// What the object leads to when it runs, by digest or with the reason why not.
-pub fn closure(object: &Value, runtimes: &[Runtime], facts: &ClusterFacts) -> Closure {
-    let _ = facts;
-    let view = View::new(object);
-    let runtime = resolve(object, runtimes).runtime().cloned();
-    let mut images: Vec<String> = view
-        .images()
-        .into_iter()
-        .map(|(_, i)| i.to_owned())
-        .collect();
-    if let Some(r) = &runtime {
-        let of_runtime = r
-            .spec
-            .get("containers")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        images.extend(of_runtime.filter_map(|c| c.get("image")?.as_str().map(Into::into)));
-    }
-    images.sort();
-    images.dedup();
-    let pin = |reference: &str, why: &str| {
-        let digest = facts::digest_of(reference);
-        Pinned {
-            reference: reference.into(),
-            unpinned_because: digest.is_none().then(|| why.into()),
-            digest,
-        }
-    };
-    Closure {
-        runtime: runtime.map(|r| Pinned {
-            reference: if r.namespace.is_some() {
-                format!("ServingRuntime/{}", r.name)
-            } else {
-                format!("ClusterServingRuntime/{}", r.name)
-            },
-            digest: Some(Digest::of(&canonical(&r.spec))),
-            unpinned_because: None,
-        }),
-        images: images
-            .iter()
-            .map(|i| {
-                pin(
-                    i,
-                    "named by tag: the registry decides what it is when a pod starts",
-                )
-            })
-            .collect(),
-        storage: view
-            .storage_uris()
-            .into_iter()
-            .map(|(_, uri)| {
-                let why = if uri.contains("oci") {
-                    "named by tag: the registry decides what it is when a pod starts"
-                } else {
-                    "this kind of storage has no digest: its content can change under the same name"
-                };
-                pin(uri, why)
-            })
-            .collect(),
     }
 }
 

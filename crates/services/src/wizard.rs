@@ -157,7 +157,7 @@ impl Wizard {
         Err(e)
     }
 
-    /// Submits what Review showed. The draft goes when the change is there.
+    /// Submits what Review showed. The draft goes with it: a second submission finds it gone.
     pub async fn submit(
         &self,
         caller: &Caller,
@@ -174,7 +174,7 @@ impl Wizard {
         }
         let (cluster, namespace) = target(&draft)?;
         let manifest = self.manifest(&draft)?;
-        let change = Changes(self.0.clone())
+        Changes(self.0.clone())
             .submit(
                 caller,
                 Submission {
@@ -187,12 +187,14 @@ impl Wizard {
                     comment: comment.into(),
                     expected: Some(expected),
                     revises: draft.change,
+                    draft: Some(DraftUsed {
+                        id,
+                        version: draft.version,
+                    }),
                 },
             )
             .await
-            .map_err(|e| beside_fields(e, &manifest))?;
-        self.0.store.draft_delete(id).await?;
-        Ok(change)
+            .map_err(|e| beside_fields(e, &manifest))
     }
 
     /// The form as it stands in the draft.

@@ -9,8 +9,16 @@ use services::ports::{Fence, Job, JobKind, JobStore, NewJob, NewRecord};
 pub(crate) async fn enqueue(tx: &mut Conn, jobs: &[NewJob]) -> Result<()> {
     for job in jobs {
         tx.exec(
-            "INSERT INTO jobs (id, kind, key, run_at, epoch, attempts, lease_until) VALUES ($1, $2, $3, $4, 0, 0, 0) ON CONFLICT (key) DO NOTHING",
-            args![job.id, word(&job.kind)?, &job.key, job.run_at],
+            "INSERT INTO jobs (id, kind, key, run_at, cluster, rank, epoch, attempts, lease_until)
+             VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0) ON CONFLICT (key) DO NOTHING",
+            args![
+                job.id,
+                word(&job.kind)?,
+                &job.key,
+                job.run_at,
+                &job.cluster,
+                i64::from(!job.urgent)
+            ],
         )
         .await?;
     }
@@ -35,6 +43,7 @@ impl JobStore for Db {
         worker: &str,
         now: Micros,
         lease_until: Micros,
+        except: &[String],
     ) -> Result<Option<Job>> {
         if kinds.is_empty() {
             return Ok(None);
@@ -54,9 +63,12 @@ impl JobStore for Db {
                 .collect::<Result<Vec<_>>>()?
                 .into_iter(),
         );
-        q.push(" ORDER BY run_at, id LIMIT 1")
+        if !except.is_empty() {
+            q.push(" AND cluster NOT IN ").list(except);
+        }
+        q.push(" ORDER BY rank, run_at, id LIMIT 1")
             .push(tx.skip_locked())
-            .push(") RETURNING id, kind, key, epoch, attempts");
+            .push(") RETURNING id, kind, key, cluster, epoch, attempts");
         let Some(row) = tx.one(q.text, q.args).await? else {
             return Ok(None);
         };
@@ -65,6 +77,7 @@ impl JobStore for Db {
             id,
             kind: row.word("kind")?,
             key: row.text("key")?,
+            cluster: row.text("cluster")?,
             fence: Fence {
                 job: id,
                 epoch: row.int("epoch")?,

@@ -207,6 +207,13 @@ fn limits(c: &Config, p: &mut Vec<Problem>) {
         24 * 90,
         p,
     );
+    range(
+        "decisions.apply_lease_seconds",
+        c.decisions.apply_lease_seconds,
+        5,
+        600,
+        p,
+    );
     for (key, label) in [
         ("labels.business_unit", &c.labels.business_unit),
         ("labels.environment", &c.labels.environment),

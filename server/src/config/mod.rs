@@ -156,6 +156,8 @@ pub struct Decisions {
     pub hold_seconds: i64,
     /// After this nobody can decide any more. Default 72.
     pub expire_hours: i64,
+    /// After this another worker takes over what one that died was applying. Default 60.
+    pub apply_lease_seconds: i64,
 }
 
 /// Names of the namespace labels that say whose a namespace is.
@@ -249,6 +251,7 @@ impl Default for Decisions {
         Self {
             hold_seconds: 10,
             expire_hours: 72,
+            apply_lease_seconds: 60,
         }
     }
 }
@@ -351,7 +354,7 @@ impl Config {
             hold: self.decisions.hold_seconds * M::SECOND,
             expire: self.decisions.expire_hours * M::HOUR,
             groups_max_age: self.session.groups_max_age_minutes * M::MINUTE,
-            ..Default::default()
+            lease: self.decisions.apply_lease_seconds * M::SECOND,
         }
     }
 }

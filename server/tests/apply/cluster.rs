@@ -1,5 +1,5 @@
-//! The essentials of an API server: one object store with generations, a webhook that adds a field,
-//! and the cache's answers.
+//! The essentials of two API servers: an object store with generations, a webhook that adds a field,
+//! the cache's answers, and what tests make go wrong.
 
 use async_trait::async_trait;
 use domain::{
@@ -12,18 +12,28 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 pub struct Memory {
+    /// By `cluster/name`.
     objects: Mutex<BTreeMap<String, Value>>,
     changed_its_mind: AtomicBool,
     /// What the dry run refuses with; `None`: nothing.
-    refusal: Mutex<Option<Refusal>>,
+    dry_run_refusal: Mutex<Option<Refusal>>,
     /// Names of Secrets and their keys; `None`: the person may not list them.
     secrets: Mutex<Option<Vec<(String, Vec<String>)>>>,
+    refusal: Mutex<Option<Refusal>>,
+    away: AtomicBool,
+    unfollowed: Mutex<Vec<Followed>>,
+    hanging: Mutex<Option<String>>,
+    /// Somebody waits for the answer of a cluster that hangs.
+    pub hangs: Notify,
+    pub awake: Notify,
+    /// Calls that went out.
+    pub calls: AtomicUsize,
     news: broadcast::Sender<LiveEvent>,
 }
 
@@ -33,7 +43,14 @@ impl Memory {
             objects: Mutex::default(),
             changed_its_mind: AtomicBool::new(false),
             refusal: Mutex::default(),
+            dry_run_refusal: Mutex::default(),
             secrets: Mutex::new(Some(vec![])),
+            away: AtomicBool::new(false),
+            unfollowed: Mutex::default(),
+            hanging: Mutex::default(),
+            hangs: Notify::new(),
+            awake: Notify::new(),
+            calls: AtomicUsize::new(0),
             news: broadcast::channel(1).0,
         })
     }
@@ -54,8 +71,8 @@ impl Memory {
     }
 
     /// From now on (or no longer) a dry run is refused.
-    pub fn refuse(&self, refusal: Option<Refusal>) {
-        *self.refusal.lock().unwrap() = refusal;
+    pub fn refuse_dry_runs(&self, refusal: Option<Refusal>) {
+        *self.dry_run_refusal.lock().unwrap() = refusal;
     }
 
     pub fn set_secrets(&self, secrets: Option<&[(&str, &[&str])]>) {
@@ -66,7 +83,50 @@ impl Memory {
         });
     }
 
-    fn stored(&self, object: &Value) -> Value {
+    /// The next apply is answered with this.
+    pub fn refuse(&self, with: Refusal) {
+        *self.refusal.lock().unwrap() = Some(with);
+    }
+
+    pub fn away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// The watches of these are broken.
+    pub fn unfollow(&self, what: &[Followed]) {
+        *self.unfollowed.lock().unwrap() = what.to_vec();
+    }
+
+    /// This cluster takes every call and answers none, until `awake` is notified.
+    pub fn hang(&self, cluster: &str) {
+        *self.hanging.lock().unwrap() = Some(cluster.into());
+    }
+
+    /// Somebody else writes to what runs.
+    pub fn edit(&self, key: &str, with: impl FnOnce(&mut Value)) {
+        with(
+            self.objects
+                .lock()
+                .unwrap()
+                .get_mut(key)
+                .expect("it is there"),
+        );
+    }
+
+    pub fn object(&self, key: &str) -> Value {
+        self.objects.lock().unwrap()[key].clone()
+    }
+
+    async fn called(&self, cluster: &str) {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let hangs = self.hanging.lock().unwrap().as_deref() == Some(cluster);
+        if hangs {
+            self.hangs.notify_one();
+            self.awake.notified().await;
+        }
+    }
+
+    fn stored(&self, cluster: &str, object: &Value) -> Value {
         let mut o = object.clone();
         o["spec"]["predictor"]["model"]["name"] = json!("");
         if self.changed_its_mind.load(Ordering::SeqCst) {
@@ -76,7 +136,7 @@ impl Memory {
             .objects
             .lock()
             .unwrap()
-            .get(View::new(object).name())
+            .get(&at(cluster, object))
             .cloned();
         let generation = match &before {
             Some(b) if b["spec"] == o["spec"] => b["metadata"]["generation"].as_i64().unwrap(),
@@ -90,6 +150,14 @@ impl Memory {
     }
 }
 
+fn of(key: &DeploymentKey) -> String {
+    format!("{}/{}", key.cluster, key.name)
+}
+
+fn at(cluster: &str, object: &Value) -> String {
+    format!("{cluster}/{}", View::new(object).name())
+}
+
 fn scope() -> Scope {
     Scope {
         unit: "retail".into(),
@@ -100,18 +168,26 @@ fn scope() -> Scope {
 #[async_trait]
 impl Clusters for Memory {
     fn names(&self) -> Vec<String> {
-        vec!["one".into()]
+        vec!["one".into(), "two".into()]
     }
     fn health(&self, now: Micros) -> Vec<ClusterHealth> {
-        vec![ClusterHealth {
-            id: Some(ClusterId("id-1".into())),
-            name: "one".into(),
-            reachable: true,
-            problem: None,
+        let away = self.away.load(Ordering::SeqCst);
+        let health = |name: &str| ClusterHealth {
+            id: Some(ClusterId(format!("id-{name}"))),
+            name: name.into(),
+            reachable: !away,
+            problem: away.then(|| "nothing listens there".into()),
             as_of: Some(now),
             server: String::new(),
             deployments: 0,
-        }]
+        };
+        ["one", "two"].map(health).to_vec()
+    }
+    fn followed(&self, _: &str, what: Followed) -> Result<(), String> {
+        match self.unfollowed.lock().unwrap().contains(&what) {
+            true => Err(format!("{what:?} cannot be listed")),
+            false => Ok(()),
+        }
     }
     fn facts(&self, _: &str) -> Option<Arc<ClusterFacts>> {
         Some(Arc::new(ClusterFacts {
@@ -154,6 +230,7 @@ impl Clusters for Memory {
             }],
             protocols: vec!["v2".into()],
             multi_node: false,
+            created_at: None,
             spec: json!({"containers": [{"name": "kserve-container", "image": format!("vllm@sha256:{}", "a".repeat(64))}]}),
         }]
     }
@@ -167,10 +244,10 @@ impl Clusters for Memory {
         BTreeMap::new()
     }
     fn live(&self, key: &DeploymentKey, now: Micros) -> Option<Live> {
-        let object = self.objects.lock().unwrap().get(&key.name)?.clone();
+        let object = self.objects.lock().unwrap().get(&of(key))?.clone();
         Some(Live {
             key: key.clone(),
-            cluster: ClusterId("id-1".into()),
+            cluster: ClusterId(format!("id-{}", key.cluster)),
             namespace_uid: "ns-1".into(),
             scope: scope(),
             object,
@@ -193,28 +270,33 @@ impl Clusters for Memory {
     }
     async fn dry_run(
         &self,
-        _: &str,
+        cluster: &str,
         _: &ClusterIdentity,
         object: &Value,
     ) -> Result<Stored, Refusal> {
-        if let Some(refusal) = self.refusal.lock().unwrap().clone() {
+        self.called(cluster).await;
+        if let Some(refusal) = self.dry_run_refusal.lock().unwrap().clone() {
             return Err(refusal);
         }
         Ok(Stored {
-            object: self.stored(object),
+            object: self.stored(cluster, object),
             warnings: vec![],
         })
     }
     async fn apply(
         &self,
-        _: &str,
+        cluster: &str,
         _: &ClusterIdentity,
         object: &Value,
         expect_uid: Option<&str>,
     ) -> Result<Stored, Refusal> {
-        let stored = self.stored(object);
+        self.called(cluster).await;
+        if let Some(refusal) = self.refusal.lock().unwrap().take() {
+            return Err(refusal);
+        }
+        let stored = self.stored(cluster, object);
         let mut objects = self.objects.lock().unwrap();
-        let name = View::new(object).name().to_owned();
+        let name = at(cluster, object);
         let there = objects
             .get(&name)
             .and_then(|o| o["metadata"]["uid"].as_str().map(str::to_owned))
@@ -232,19 +314,18 @@ impl Clusters for Memory {
     }
     async fn delete(
         &self,
-        _: &str,
+        cluster: &str,
         _: &ClusterIdentity,
         object: &Value,
         _: &str,
     ) -> Result<(), Refusal> {
-        self.objects
-            .lock()
-            .unwrap()
-            .remove(View::new(object).name());
+        self.called(cluster).await;
+        self.objects.lock().unwrap().remove(&at(cluster, object));
         Ok(())
     }
-    async fn read(&self, _: &str, key: &DeploymentKey) -> Result<Option<Value>, Refusal> {
-        Ok(self.objects.lock().unwrap().get(&key.name).cloned())
+    async fn read(&self, cluster: &str, key: &DeploymentKey) -> Result<Option<Value>, Refusal> {
+        self.called(cluster).await;
+        Ok(self.objects.lock().unwrap().get(&of(key)).cloned())
     }
     async fn can(&self, _: &str, _: &ClusterIdentity, _: &str, _: &str) -> Result<bool, Refusal> {
         Ok(true)

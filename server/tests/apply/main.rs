@@ -7,18 +7,54 @@
 
 mod api;
 mod cluster;
+mod ends;
+mod moved;
+mod queue;
+mod rules;
 mod schema;
 mod setup;
 mod wizard;
 
+/// Makes a test of each story on each database.
+macro_rules! stories {
+    ($($story:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(store::testing::Kind::Sqlite).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $story() {
+                if store::testing::Kind::Postgres.left_out() {
+                    eprintln!("left out, as {} says", store::testing::DATABASES);
+                    return;
+                }
+                super::$story(store::testing::Kind::Postgres).await;
+            })+
+        }
+    };
+}
+pub(crate) use stories;
+
 use domain::{Micros, change::*};
 use services::ports::*;
 use setup::{BOUNDARIES, Setup, die_at};
+use store::testing::Kind;
 
-#[tokio::test]
-async fn each_boundary_may_be_the_last_thing_that_happens() {
+stories!(
+    each_boundary_may_be_the_last_thing_that_happens,
+    without_audit_nothing_reaches_the_cluster,
+    what_would_be_stored_differently_is_not_applied,
+    who_lost_the_right_since_does_not_apply,
+    a_decision_can_be_undone_while_its_hold_runs_and_not_after,
+    neither_the_requester_nor_a_stale_page_decides,
+);
+
+async fn each_boundary_may_be_the_last_thing_that_happens(kind: Kind) {
     for boundary in BOUNDARIES {
-        let setup = Setup::new().await;
+        let setup = Setup::new(kind).await;
         let change = setup.submitted().await;
         setup.approve(change).await;
         setup.clock.forward(11 * Micros::SECOND);
@@ -55,9 +91,8 @@ async fn each_boundary_may_be_the_last_thing_that_happens() {
     }
 }
 
-#[tokio::test]
-async fn without_audit_nothing_reaches_the_cluster() {
-    let setup = Setup::new().await;
+async fn without_audit_nothing_reaches_the_cluster(kind: Kind) {
+    let setup = Setup::new(kind).await;
     let change = setup.submitted().await;
     setup.approve(change).await;
     setup.clock.forward(11 * Micros::SECOND);
@@ -74,9 +109,8 @@ async fn without_audit_nothing_reaches_the_cluster() {
     assert_eq!(setup.cluster.generations(), [1]);
 }
 
-#[tokio::test]
-async fn what_would_be_stored_differently_is_not_applied() {
-    let setup = Setup::new().await;
+async fn what_would_be_stored_differently_is_not_applied(kind: Kind) {
+    let setup = Setup::new(kind).await;
     let change = setup.submitted().await;
     setup.approve(change).await;
     setup.clock.forward(11 * Micros::SECOND);
@@ -89,9 +123,8 @@ async fn what_would_be_stored_differently_is_not_applied() {
     assert!(setup.cluster.generations().is_empty());
 }
 
-#[tokio::test]
-async fn who_lost_the_right_since_does_not_apply() {
-    let setup = Setup::new().await;
+async fn who_lost_the_right_since_does_not_apply(kind: Kind) {
+    let setup = Setup::new(kind).await;
     let change = setup.submitted().await;
     setup.approve(change).await;
     setup.provider.set_groups(&["gh-somebody-else"]);
@@ -102,9 +135,8 @@ async fn who_lost_the_right_since_does_not_apply() {
     assert!(setup.cluster.generations().is_empty());
 }
 
-#[tokio::test]
-async fn a_decision_can_be_undone_while_its_hold_runs_and_not_after() {
-    let setup = Setup::new().await;
+async fn a_decision_can_be_undone_while_its_hold_runs_and_not_after(kind: Kind) {
+    let setup = Setup::new(kind).await;
     let change = setup.submitted().await;
     setup.approve(change).await;
     setup
@@ -123,9 +155,8 @@ async fn a_decision_can_be_undone_while_its_hold_runs_and_not_after() {
     assert_eq!(late.expect_err("too late").kind, domain::Kind::Conflict);
 }
 
-#[tokio::test]
-async fn neither_the_requester_nor_a_stale_page_decides() {
-    let setup = Setup::new().await;
+async fn neither_the_requester_nor_a_stale_page_decides(kind: Kind) {
+    let setup = Setup::new(kind).await;
     let change = setup.submitted().await;
     let hash = setup.hash(change).await;
     let own = setup

@@ -9,11 +9,16 @@ use domain::{
     form::{Form, Source},
     ids::*,
     person::*,
+    place::DeploymentKey,
 };
 use futures::FutureExt as _;
 use services::{
-    Caller, Ctx, GroupGrant, Services, Settings, authz::Policy, changes::Submission,
-    people::RequestInfo, ports::*, vault::Vault,
+    Caller, Ctx, GroupGrant, Services, Settings,
+    authz::Policy,
+    changes::{Ask, Submission},
+    people::RequestInfo,
+    ports::*,
+    vault::Vault,
 };
 use std::{
     cell::Cell,
@@ -115,9 +120,9 @@ pub struct Setup {
 }
 
 impl Setup {
-    pub async fn new() -> Self {
+    pub async fn new(kind: Kind) -> Self {
         die_at(None);
-        let database = TestDatabase::new(Kind::Sqlite).await;
+        let database = TestDatabase::new(kind).await;
         let db = database.open().await;
         let clock = Arc::new(TestClock(AtomicI64::new(1_790_000_000_000_000)));
         let cluster = Memory::new();
@@ -143,6 +148,7 @@ impl Setup {
                 grants: vec![
                     grant("gh-ai", Role::AiEngineer),
                     grant("gh-approve", Role::Approver),
+                    grant("gh-security", Role::SecurityEngineer),
                 ],
                 ..Default::default()
             }),
@@ -190,28 +196,54 @@ impl Setup {
     }
 
     pub async fn submitted(&self) -> ChangeId {
-        let manifest = Self::form().new_manifest();
-        let submission = Submission {
-            kind: ChangeKind::Create,
-            cluster: "one".into(),
-            namespace: "retail-prod".into(),
-            manifest_yaml: domain::yaml::to_yaml(&manifest),
-            manifest,
-            usage: Use {
-                purpose: "chat".into(),
-                owner: "team".into(),
-                ..Default::default()
-            },
-            comment: String::new(),
-            expected: None,
-            revises: None,
-        };
+        self.submit(submission("one", "llama")).await
+    }
+
+    pub async fn submit(&self, submission: Submission) -> ChangeId {
         self.services
             .changes
             .submit(&self.requester, submission)
             .await
             .map_err(|e| format!("{} {:?}", e.for_log(), e.fields))
             .expect("submits")
+    }
+
+    /// `llama` runs on `one`, as it was decided.
+    pub async fn running(&self) -> DeploymentKey {
+        let change = self.submitted().await;
+        self.approve(change).await;
+        self.clock.forward(11 * Micros::SECOND);
+        self.work_until_quiet().await;
+        assert_eq!(self.state(change).await, ChangeState::Applied);
+        DeploymentKey::new("one", "retail-prod", "llama")
+    }
+
+    pub async fn ask(&self, key: &DeploymentKey, ask: Ask) -> ChangeId {
+        self.services
+            .changes
+            .ask(&self.requester, key, &ask, "", None)
+            .await
+            .map_err(|e| format!("{} {:?}", e.for_log(), e.fields))
+            .expect("asks")
+    }
+
+    pub async fn change(&self, id: ChangeId) -> Change {
+        self.db.change_get(id).await.expect("reads").expect("there")
+    }
+
+    pub async fn state(&self, id: ChangeId) -> ChangeState {
+        self.change(id).await.state
+    }
+
+    /// The same console started again with other settings.
+    pub fn restarted(&self, with: impl FnOnce(&mut Settings)) -> Services {
+        let ctx = &self.services.ctx;
+        let mut settings = Settings::clone(&ctx.settings);
+        with(&mut settings);
+        Services::new(Ctx {
+            settings: Arc::new(settings),
+            ..ctx.clone()
+        })
     }
 
     pub async fn hash(&self, change: ChangeId) -> Digest {
@@ -277,7 +309,7 @@ impl Setup {
     }
 }
 
-async fn signed_in(services: &Services, name: &str, group: &str) -> Caller {
+pub async fn signed_in(services: &Services, name: &str, group: &str) -> Caller {
     let sign_in = SignIn {
         issuer: "https://id.example".into(),
         subject: name.into(),
@@ -294,4 +326,29 @@ async fn signed_in(services: &Services, name: &str, group: &str) -> Caller {
         .await
         .map_err(|e| e.for_log())
         .expect("signs in")
+}
+
+/// A new deployment of this name.
+pub fn submission(cluster: &str, name: &str) -> Submission {
+    let form = Form {
+        name: name.into(),
+        ..Setup::form()
+    };
+    let manifest = form.new_manifest();
+    Submission {
+        kind: ChangeKind::Create,
+        cluster: cluster.into(),
+        namespace: "retail-prod".into(),
+        manifest_yaml: domain::yaml::to_yaml(&manifest),
+        manifest,
+        usage: Use {
+            purpose: "chat".into(),
+            owner: "team".into(),
+            ..Default::default()
+        },
+        comment: String::new(),
+        expected: None,
+        revises: None,
+        draft: None,
+    }
 }

@@ -151,7 +151,7 @@ async fn what_the_cluster_says_stands_beside_its_field_until_that_is_another() {
         message: message.into(),
         remedy: String::new(),
     };
-    setup.cluster.refuse(Some(Refusal::Rejected {
+    setup.cluster.refuse_dry_runs(Some(Refusal::Rejected {
         findings: vec![
             finding("spec.predictor.maxReplicas", "too many"),
             finding("spec.predictor.model.storageUri", "not from there"),

@@ -127,7 +127,7 @@ fn body(v: &ChangeView) -> impl IntoView + use<> {
         {(!v.live_moved.is_empty()).then(|| alert(
             Tone::Warn,
             "The live object has changed since this was asked for",
-            format!("{}. If it no longer fits, applying will end visibly and change nothing.", v.live_moved.join(", ")),
+            format!("{}. It cannot be approved like this: the requester edits it, so that it begins from what runs now.", v.live_moved.join(", ")),
         ))}
         <div class="gh-columns">{card("Request", request(v))}{card("Facts", facts(&v.revision.seen))}</div>
         {v.since_my_approval.clone().map(|(hash, changes)| card(
@@ -239,7 +239,7 @@ pub fn quota(effects: &[QuotaEffect]) -> AnyView {
 
 /// What the object leads to when it runs.
 pub fn closure(c: &domain::content::Closure) -> AnyView {
-    let runtime = c.runtime.as_ref().map(|p| {
+    let one = |p: &domain::content::Pinned| {
         format!(
             "{} {}",
             p.reference,
@@ -248,7 +248,9 @@ pub fn closure(c: &domain::content::Closure) -> AnyView {
                 .map(|d| d.short().to_owned())
                 .unwrap_or_default()
         )
-    });
+    };
+    let runtimes: Vec<String> = c.runtimes.iter().map(one).collect();
+    let runtime = (!runtimes.is_empty()).then(|| runtimes.join(", "));
     terms(vec![
         ("Runtime", known(runtime)),
         ("Images", pins(&c.images)),
@@ -275,6 +277,7 @@ fn decisions(v: &ChangeView) -> AnyView {
     if v.decisions.is_empty() {
         return view! { <p>"Nobody has decided yet."</p> }.into_any();
     }
+    let current = v.revision.number;
     let rows = v
         .decisions
         .iter()
@@ -287,6 +290,7 @@ fn decisions(v: &ChangeView) -> AnyView {
              }| {
                 let (tone, word) = match (d.counts(), d.outcome) {
                     (false, _) if d.undone_at.is_some() => (Tone::Quiet, "undone"),
+                    (false, _) if revision_number == current => (Tone::Quiet, "void: asked again"),
                     (false, _) => (Tone::Quiet, "void: edited since"),
                     (true, Outcome::Approve) => (Tone::Good, "approved"),
                     (true, Outcome::Reject) => (Tone::Bad, "rejected"),

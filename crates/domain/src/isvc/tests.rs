@@ -173,6 +173,7 @@ fn the_runtimes_amounts_are_merged_one_by_one() {
         formats: vec![],
         protocols: vec![],
         multi_node: false,
+        created_at: None,
         spec: json!({"containers": [{"name": "kserve-container", "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "4Gi"}}}, {"name": "agent", "resources": {"requests": {"cpu": "500m"}}}]}),
     };
     let requests = View::new(&object).requests_with(Some(&runtime));

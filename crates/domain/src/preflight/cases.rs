@@ -38,6 +38,7 @@ pub fn runtime(name: &str, format: &str, auto: bool, protocols: &[&str]) -> Runt
         }],
         protocols: protocols.iter().map(|p| (*p).to_owned()).collect(),
         multi_node: false,
+        created_at: None,
         spec: json!({"containers": [{"name": "kserve-container", "image": format!("server@{DIGEST}")}]}),
     }
 }

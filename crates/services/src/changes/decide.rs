@@ -1,8 +1,8 @@
 //! Deciding, undoing, withdrawing. Each ends in one transaction that fails when somebody was faster.
 
 use super::Changes;
-use crate::{Caller, authz::Action, context::Recording, ports::*};
-use domain::{Error, FieldError, Result, access::Role, change::*, ids::*};
+use crate::{Caller, authz::Action, context::Recording, moved, ports::*};
+use domain::{Error, FieldError, Result, access::Role, change::*, ids::*, place::DeploymentKey};
 use serde_json::json;
 
 /// The most characters of a reason.
@@ -68,6 +68,17 @@ impl Changes {
                 "the change was edited after this page was shown; nothing was decided",
             )
             .remedy("Look at the new revision and decide on that."));
+        }
+        // What is approved is the step from what was seen; from another state it may undo somebody's work.
+        let moved = self.moved(&change, &revision);
+        if outcome == Outcome::Approve && !moved.is_empty() {
+            return Err(Error::conflict(format!(
+                "what runs changed since this was asked: {}; nothing was decided",
+                moved::few(&moved)
+            ))
+            .remedy(
+                "The requester must revise it, so that it begins from what runs now; or reject it.",
+            ));
         }
         check_reason(reason)?;
         let decision = Decision {
@@ -193,6 +204,23 @@ impl Changes {
             at: now,
         };
         ctx.store.transition(&transition, &[], &[record]).await
+    }
+
+    /// What became other in the live object since the current revision was made. An empty cache of a
+    /// cluster that is away says nothing.
+    pub(super) fn moved(&self, change: &Change, revision: &Revision) -> Vec<String> {
+        let clusters = &self.0.clusters;
+        let place = &change.place;
+        let key = DeploymentKey::new(&place.cluster_name, &place.namespace, &change.object.name);
+        let live = clusters.live(&key, self.0.clock.now());
+        let unknown = live.is_none()
+            && clusters
+                .followed(&place.cluster_name, Followed::Deployments)
+                .is_err();
+        if unknown {
+            return vec![];
+        }
+        moved::since(revision, live.as_ref().map(|l| &l.object))
     }
 
     pub(super) async fn revision(&self, change: &Change) -> Result<Revision> {

@@ -59,6 +59,8 @@ pub struct Submission {
     pub expected: Option<Digest>,
     /// A waiting change that this becomes a new revision of.
     pub revises: Option<ChangeId>,
+    /// The draft that it was made from, which goes with it.
+    pub draft: Option<DraftUsed>,
 }
 
 impl Changes {
@@ -114,6 +116,7 @@ impl Changes {
                 comment: comment.into(),
                 expected,
                 revises: None,
+                draft: None,
             },
         )
         .await
@@ -255,10 +258,21 @@ impl Changes {
                     "differences": domain::diff::diff(prepared.seen.live.as_ref().unwrap_or(&Value::Null), &revision.content.object).len(),
                 }))
         };
+        let state = if at_once {
+            ChangeState::Queued
+        } else {
+            ChangeState::Waiting
+        };
+        let jobs = |change: &Change| -> Vec<NewJob> {
+            match change.state {
+                ChangeState::Queued => vec![self.job(change, &revision, &item)],
+                _ => vec![],
+            }
+        };
         match previous {
             Some((old, _)) => {
                 let change = Change {
-                    state: ChangeState::Waiting,
+                    state,
                     usage: s.usage.clone(),
                     current_revision: revision.id,
                     expires_at: now.plus(ctx.settings.expire),
@@ -269,7 +283,9 @@ impl Changes {
                         old.version,
                         &change,
                         &revision,
-                        &[item],
+                        std::slice::from_ref(&item),
+                        &jobs(&change),
+                        s.draft,
                         &[record("change.revise")],
                     )
                     .await?;
@@ -278,11 +294,7 @@ impl Changes {
                 let change = Change {
                     id: change_id,
                     kind: s.kind,
-                    state: if at_once {
-                        ChangeState::Queued
-                    } else {
-                        ChangeState::Waiting
-                    },
+                    state,
                     place: prepared.place.clone(),
                     object: object.clone(),
                     usage: s.usage.clone(),
@@ -295,17 +307,13 @@ impl Changes {
                     end_reason: None,
                     ended_at: None,
                 };
-                let jobs: Vec<NewJob> = if at_once {
-                    vec![self.job(&revision, &item)]
-                } else {
-                    vec![]
-                };
                 ctx.store
                     .change_create(
                         &change,
                         &revision,
-                        &[item],
-                        &jobs,
+                        std::slice::from_ref(&item),
+                        &jobs(&change),
+                        s.draft,
                         &[record("change.submit")],
                     )
                     .await?;
@@ -314,12 +322,14 @@ impl Changes {
         Ok(change_id)
     }
 
-    pub(super) fn job(&self, revision: &Revision, item: &Item) -> NewJob {
+    pub(super) fn job(&self, change: &Change, revision: &Revision, item: &Item) -> NewJob {
         NewJob {
             id: JobId(self.0.entropy.uuid()),
             kind: JobKind::Apply,
             key: format!("{}/{}", revision.id, item.id),
             run_at: self.0.clock.now(),
+            cluster: change.place.cluster_name.clone(),
+            urgent: change.kind == ChangeKind::Stop,
         }
     }
 

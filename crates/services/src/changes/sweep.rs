@@ -1,8 +1,8 @@
 //! What time does to changes: holds end, waiting expires. Idempotent; any replica may do it.
 
 use super::Changes;
-use crate::{context::Recording, ports::*};
-use domain::{Error, Kind, Result, change::*, ids::ChangeId};
+use crate::{caller::grants_of, context::Recording, ports::*};
+use domain::{Error, Kind, Result, access::stages_for, change::*, ids::ChangeId};
 use serde_json::json;
 
 /// So many at a time.
@@ -10,17 +10,27 @@ const BATCH: usize = 100;
 
 impl Changes {
     /// Lets decisions take effect whose hold is over and expires what nobody decided. Answers how
-    /// many changes moved.
+    /// many changes moved; one that cannot be moved does not hold up the others.
     pub async fn sweep(&self) -> Result<usize> {
         let now = self.0.clock.now();
         let mut moved = 0;
+        let mut failed = None;
+        let mut note = |id: ChangeId, result: Result<()>| match result {
+            Ok(()) => moved += 1,
+            // Another replica or a person was faster: that is an end too.
+            Err(e) if e.kind == Kind::Conflict => {}
+            Err(e) => {
+                tracing::error!(change = %id, problem = e.for_log(), "a change could not be moved");
+                failed.get_or_insert(e);
+            }
+        };
         for id in self.0.store.holds_over(now, BATCH).await? {
-            moved += usize::from(lost_race_is_fine(self.end_hold(id).await)?);
+            note(id, self.end_hold(id).await);
         }
         for id in self.0.store.waiting_over(now, BATCH).await? {
-            moved += usize::from(lost_race_is_fine(self.expire(id).await)?);
+            note(id, self.expire(id).await);
         }
-        Ok(moved)
+        failed.map_or(Ok(moved), Err)
     }
 
     async fn end_hold(&self, id: ChangeId) -> Result<()> {
@@ -43,12 +53,21 @@ impl Changes {
             return Err(Error::conflict("not yet"));
         }
         let rejected = decisions.iter().find(|d| d.outcome == Outcome::Reject);
-        // What was agreed holds for the configuration it was agreed under; a stricter one since then asks again.
+        if rejected.is_none()
+            && let Some(again) = self.to_decide_again(&change, &revision, &decisions).await?
+        {
+            let record = ctx
+                .event(None, "change.reopen", format!("change:{id}"))
+                .place(&change.place.scope)
+                .of_change(id)
+                .with(json!({
+                    "why": again.note, "void": again.void, "stages": again.stages.as_ref().map(|(s, _)| s),
+                    "revision": revision.number, "content_hash": revision.content_hash.as_str(),
+                }));
+            return ctx.store.change_reopen(&again, &[record]).await;
+        }
         let (to, end_reason) = match rejected {
             Some(d) => (ChangeState::Rejected, Some(d.reason.clone())),
-            None if open_stage(&revision.stages, &decisions).is_some() => {
-                (ChangeState::Waiting, None)
-            }
             None => (ChangeState::Queued, None),
         };
         let items: Vec<Item> = ctx
@@ -59,7 +78,10 @@ impl Changes {
             .filter(|i| i.revision == revision.id)
             .collect();
         let jobs: Vec<NewJob> = if to == ChangeState::Queued {
-            items.iter().map(|i| self.job(&revision, i)).collect()
+            items
+                .iter()
+                .map(|i| self.job(&change, &revision, i))
+                .collect()
         } else {
             vec![]
         };
@@ -79,6 +101,57 @@ impl Changes {
         ctx.store.transition(&transition, &jobs, &[record]).await?;
         (ctx.boundary)("queued");
         Ok(())
+    }
+
+    /// What was agreed holds for the rules and the rights that it was agreed under. Where the rules ask
+    /// for more by now, or somebody who agreed may no longer, it has to be decided again.
+    async fn to_decide_again(
+        &self,
+        change: &Change,
+        revision: &Revision,
+        decisions: &[Decision],
+    ) -> Result<Option<Reopening>> {
+        let ctx = &self.0;
+        let (mut hold, mut lost) = (Vec::new(), Vec::new());
+        for d in decisions {
+            let groups = ctx.store.groups(d.account).await?;
+            let grants = grants_of(
+                &ctx.settings.grants,
+                &groups.map(|g| g.groups).unwrap_or_default(),
+            );
+            let may = grants
+                .iter()
+                .any(|g| g.role == d.role && g.covers(&change.place.scope));
+            match may {
+                true => hold.push(d.clone()),
+                false => lost.push(d.clone()),
+            }
+        }
+        let now = if change.kind.needs_approval() {
+            stages_for(&ctx.settings.approvals, &change.place.scope)
+        } else {
+            vec![]
+        };
+        let stricter = !amount_to(&now, decisions);
+        if !stricter && open_stage(&revision.stages, &hold).is_none() && amount_to(&now, &hold) {
+            return Ok(None);
+        }
+        let note = if stricter {
+            "The approval rules became stricter after this was decided, so it has to be decided again."
+        } else {
+            "Somebody who approved this no longer has the right to, so it has to be decided again."
+        };
+        // A decision belongs to a stage: with other stages it says nothing any more.
+        let restaged = stricter && now != revision.stages;
+        let void = if restaged { decisions } else { &lost[..] };
+        Ok(Some(Reopening {
+            change: change.id,
+            expected_version: change.version,
+            note: note.into(),
+            void: void.iter().map(|d| d.id).collect(),
+            stages: restaged.then(|| (now, ctx.policy_version())),
+            at: ctx.clock.now(),
+        }))
     }
 
     async fn expire(&self, id: ChangeId) -> Result<()> {
@@ -104,14 +177,5 @@ impl Changes {
             at: now,
         };
         ctx.store.transition(&transition, &[], &[record]).await
-    }
-}
-
-/// Another replica or a person was faster: that is an end too.
-fn lost_race_is_fine(result: Result<()>) -> Result<bool> {
-    match result {
-        Ok(()) => Ok(true),
-        Err(e) if e.kind == Kind::Conflict => Ok(false),
-        Err(e) => Err(e),
     }
 }

@@ -46,6 +46,7 @@ pub struct ChangeView {
     pub difference_text: Vec<Line>,
     pub content_yaml: String,
     /// The live object is another one now than the revision was compared with: paths that moved since.
+    /// Nobody can approve it then.
     pub live_moved: Vec<String>,
     /// Against the newest revision of this deployment that the caller approved, with its hash.
     pub since_my_approval: Option<(Digest, Vec<FieldChange>)>,
@@ -171,13 +172,8 @@ impl Changes {
             &change.place.namespace,
             &change.object.name,
         );
-        let live_moved = match ctx.clusters.live(&key, now) {
-            Some(live) if matches!(change.state, ChangeState::Waiting | ChangeState::Held) => {
-                diff(before, &domain::content::clean(&live.object))
-                    .into_iter()
-                    .map(|c| c.path)
-                    .collect()
-            }
+        let live_moved = match change.state {
+            ChangeState::Waiting | ChangeState::Held => self.moved(&change, &revision),
             _ => vec![],
         };
         let roles = caller.roles_in(&change.place.scope);

@@ -47,28 +47,57 @@ pub struct Transition {
     pub at: Micros,
 }
 
+/// The draft that a change was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DraftUsed {
+    pub id: DraftId,
+    pub version: i64,
+}
+
+/// A held change that waits again.
+#[derive(Clone, Debug)]
+pub struct Reopening {
+    pub change: ChangeId,
+    pub expected_version: i64,
+    /// Why, for people.
+    pub note: String,
+    pub void: Vec<DecisionId>,
+    /// The stages that the configuration asks for now, and the digest of that configuration.
+    pub stages: Option<(Vec<domain::access::Stage>, Digest)>,
+    pub at: Micros,
+}
+
 #[async_trait]
 pub trait ChangeStore {
     /// A new change with its first revision and items, in `change.state` (waiting, or queued where no
-    /// approval is needed, then with a job for each item).
+    /// approval is needed, then with a job for each item). The draft that it was made from goes with it:
+    /// `Conflict` when that is gone already or is another version, for then it was submitted before.
     async fn change_create(
         &self,
         change: &Change,
         revision: &Revision,
         items: &[Item],
         jobs: &[super::NewJob],
+        draft: Option<DraftUsed>,
         audit: &[NewRecord],
     ) -> Result<()>;
     /// A further revision: becomes current, decisions on earlier ones are voided, earlier items are
-    /// superseded, the state goes back to waiting. Only from waiting or held.
+    /// superseded, the state becomes `change.state` (as in [`ChangeStore::change_create`], with the
+    /// draft too). Only from waiting or held.
+    #[allow(clippy::too_many_arguments, reason = "all of one transaction")]
     async fn change_revise(
         &self,
         expected_version: i64,
         change: &Change,
         revision: &Revision,
         items: &[Item],
+        jobs: &[super::NewJob],
+        draft: Option<DraftUsed>,
         audit: &[NewRecord],
     ) -> Result<()>;
+    /// What was decided is to be decided again: these decisions are voided, the stages of the current
+    /// revision become others where they are given, and the change waits.
+    async fn change_reopen(&self, again: &Reopening, audit: &[NewRecord]) -> Result<()>;
     async fn change_get(&self, id: ChangeId) -> Result<Option<Change>>;
     async fn revision_get(&self, id: RevisionId) -> Result<Option<Revision>>;
     /// Oldest first.
@@ -93,7 +122,8 @@ pub trait ChangeStore {
         expected_version: i64,
         audit: &[NewRecord],
     ) -> Result<()>;
-    /// Takes a decision back before it takes effect; the change waits again.
+    /// Takes a decision back before it takes effect; the change waits again, unless somebody else's
+    /// rejection still counts.
     async fn undo_decision(
         &self,
         decision: DecisionId,

@@ -6,6 +6,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
+/// Under this name the console's fields are kept apart from those of others.
+pub const FIELD_MANAGER: &str = "gatehouse";
+
+/// What an answer from the cache may have to be the present of, and not only the last that was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followed {
+    Deployments,
+    Namespaces,
+    Runtimes,
+}
+
 /// What the API server answered to an apply or a dry run that it refused.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
@@ -76,6 +87,8 @@ pub struct LiveEvent {
 pub trait Clusters: Send + Sync {
     fn names(&self) -> Vec<String>;
     fn health(&self, now: Micros) -> Vec<ClusterHealth>;
+    /// Is the cluster there and is this followed right now? `Err`: why not, in words.
+    fn followed(&self, cluster: &str, what: Followed) -> Result<(), String>;
     fn facts(&self, cluster: &str) -> Option<Arc<ClusterFacts>>;
     fn namespaces(&self, cluster: &str) -> Vec<Namespace>;
     fn nodes(&self, cluster: &str) -> Vec<Node>;

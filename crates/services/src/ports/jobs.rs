@@ -11,6 +11,10 @@ pub struct NewJob {
     /// Unique among all jobs ever: a second one with the same key is not made.
     pub key: String,
     pub run_at: Micros,
+    /// Name of the cluster that it goes to.
+    pub cluster: String,
+    /// Goes before all that are not: a stop.
+    pub urgent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +30,7 @@ pub struct Job {
     pub id: JobId,
     pub kind: JobKind,
     pub key: String,
+    pub cluster: String,
     pub fence: Fence,
     /// How often it was claimed, this time included.
     pub attempts: i32,
@@ -39,13 +44,15 @@ pub struct Fence {
 
 #[async_trait]
 pub trait JobStore {
-    /// Claims one due job whose lease is free or over.
+    /// Claims one due job whose lease is free or over, urgent ones first, and none that goes to one of
+    /// the clusters `except`.
     async fn job_claim(
         &self,
         kinds: &[JobKind],
         worker: &str,
         now: Micros,
         lease_until: Micros,
+        except: &[String],
     ) -> Result<Option<Job>>;
     /// `false`: another worker has it.
     async fn job_extend(&self, fence: &Fence, lease_until: Micros) -> Result<bool>;

@@ -11,7 +11,10 @@ use crate::{
 };
 use async_trait::async_trait;
 use domain::{Micros, Result, change::*, ids::*, page::Page, place::DeploymentKey};
-use services::ports::{ChangeFilter, ChangeRow, ChangeStore, Fence, NewJob, NewRecord, Transition};
+use services::ports::{
+    ChangeFilter, ChangeRow, ChangeStore, DraftUsed, Fence, NewJob, NewRecord, Reopening,
+    Transition,
+};
 use std::collections::BTreeMap;
 
 /// How long a page counts as open after its last sign of life.
@@ -25,10 +28,12 @@ impl ChangeStore for Db {
         revision: &Revision,
         items: &[Item],
         jobs: &[NewJob],
+        draft: Option<DraftUsed>,
         audit: &[NewRecord],
     ) -> Result<()> {
         let mut tx = self.begin().await?;
         write::create(&mut tx, change, revision, items, jobs).await?;
+        write::use_draft(&mut tx, draft).await?;
         self.append(&mut tx, audit).await?;
         tx.commit().await
     }
@@ -39,10 +44,20 @@ impl ChangeStore for Db {
         change: &Change,
         revision: &Revision,
         items: &[Item],
+        jobs: &[NewJob],
+        draft: Option<DraftUsed>,
         audit: &[NewRecord],
     ) -> Result<()> {
         let mut tx = self.begin().await?;
-        write::revise(&mut tx, expected_version, change, revision, items).await?;
+        write::revise(&mut tx, expected_version, change, revision, items, jobs).await?;
+        write::use_draft(&mut tx, draft).await?;
+        self.append(&mut tx, audit).await?;
+        tx.commit().await
+    }
+
+    async fn change_reopen(&self, again: &Reopening, audit: &[NewRecord]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        write::reopen(&mut tx, again).await?;
         self.append(&mut tx, audit).await?;
         tx.commit().await
     }

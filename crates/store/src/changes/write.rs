@@ -10,11 +10,12 @@ use crate::{
 };
 use domain::{
     Error, Micros, Result,
+    access::Stage,
     change::*,
     content::{Content, canonical},
     ids::*,
 };
-use services::ports::{Fence, NewJob, Transition};
+use services::ports::{DraftUsed, Fence, NewJob, Reopening, Transition};
 
 /// Somebody else wrote first.
 fn overtaken() -> Error {
@@ -57,15 +58,7 @@ pub(super) async fn create(
     items: &[Item],
     jobs: &[NewJob],
 ) -> Result<()> {
-    check(change, revision, items)?;
-    if !matches!(change.state, ChangeState::Waiting | ChangeState::Queued) {
-        return Err(Error::internal("a change begins waiting or queued"));
-    }
-    if (change.state == ChangeState::Queued) == jobs.is_empty() {
-        return Err(Error::internal(
-            "a queued change needs jobs, and only that one may have them",
-        ));
-    }
+    check(change, revision, items, jobs)?;
     tx.exec(
         "INSERT INTO changes (id, kind, state, cluster_id, cluster_name, namespace, namespace_uid, unit, environment, api_version, object_kind,
              object_name, usage_json, requester, requester_account, created_at, expires_at, current_revision, version, search)
@@ -98,8 +91,29 @@ pub(super) async fn create(
     enqueue(tx, jobs).await
 }
 
+/// The draft goes with the change that it became: whoever submits it a second time finds it gone.
+pub(super) async fn use_draft(tx: &mut Conn, draft: Option<DraftUsed>) -> Result<()> {
+    let Some(d) = draft else { return Ok(()) };
+    let sql = "DELETE FROM drafts WHERE id = $1 AND version = $2";
+    if tx.exec(sql, args![d.id, d.version]).await? == 0 {
+        return Err(Error::conflict(
+            "this draft was submitted or changed in the meantime; nothing was submitted now",
+        )
+        .remedy("Look under “My requests”; a draft that is still there can be opened again."));
+    }
+    Ok(())
+}
+
 /// What is written belongs together, and the content is what its hash says.
-fn check(change: &Change, revision: &Revision, items: &[Item]) -> Result<()> {
+fn check(change: &Change, revision: &Revision, items: &[Item], jobs: &[NewJob]) -> Result<()> {
+    if !matches!(change.state, ChangeState::Waiting | ChangeState::Queued) {
+        return Err(Error::internal("a change begins waiting or queued"));
+    }
+    if (change.state == ChangeState::Queued) == jobs.is_empty() {
+        return Err(Error::internal(
+            "a queued change needs jobs, and only that one may have them",
+        ));
+    }
     let together = revision.change == change.id
         && change.current_revision == revision.id
         && items
@@ -118,6 +132,11 @@ fn check(change: &Change, revision: &Revision, items: &[Item]) -> Result<()> {
     Ok(())
 }
 
+/// How many have to agree in all.
+fn needed(stages: &[Stage]) -> i64 {
+    stages.iter().map(|s| i64::from(s.count)).sum()
+}
+
 async fn add_revision(
     tx: &mut Conn,
     change: &Change,
@@ -125,11 +144,6 @@ async fn add_revision(
     items: &[Item],
 ) -> Result<()> {
     let Content { action, .. } = &revision.content;
-    let needed = revision
-        .stages
-        .iter()
-        .map(|s| i64::from(s.count))
-        .sum::<i64>();
     tx.exec(
         "INSERT INTO revisions (id, change_id, number, content, content_hash, manifest_yaml, comment, author, author_account, created_at,
              seen_json, stages_json, needed, policy_version)
@@ -147,7 +161,7 @@ async fn add_revision(
             revision.created_at,
             json(&revision.seen)?,
             json(&revision.stages)?,
-            needed,
+            needed(&revision.stages),
             &revision.policy_version
         ],
     )
@@ -191,8 +205,9 @@ pub(super) async fn revise(
     change: &Change,
     revision: &Revision,
     items: &[Item],
+    jobs: &[NewJob],
 ) -> Result<()> {
-    check(change, revision, items)?;
+    check(change, revision, items, jobs)?;
     let stored = lock(tx, change.id, expected_version).await?;
     if !matches!(stored.state, ChangeState::Waiting | ChangeState::Held) {
         return Err(Error::conflict(format!(
@@ -210,7 +225,7 @@ pub(super) async fn revise(
     )
     .await?;
     tx.exec(
-        "UPDATE changes SET version = version + 1, state = 'waiting', hold_until = NULL, kind = $2, cluster_id = $3, cluster_name = $4,
+        "UPDATE changes SET version = version + 1, state = $16, hold_until = NULL, end_reason = NULL, kind = $2, cluster_id = $3, cluster_name = $4,
              namespace = $5, namespace_uid = $6, unit = $7, environment = $8, api_version = $9, object_kind = $10, object_name = $11,
              usage_json = $12, expires_at = $13, current_revision = $14, search = $15
          WHERE id = $1",
@@ -229,11 +244,40 @@ pub(super) async fn revise(
             json(&change.usage)?,
             change.expires_at,
             revision.id,
-            search_text(change)
+            search_text(change),
+            change.state.name()
         ],
     )
     .await?;
-    add_revision(tx, change, revision, items).await
+    add_revision(tx, change, revision, items).await?;
+    enqueue(tx, jobs).await
+}
+
+pub(super) async fn reopen(tx: &mut Conn, again: &Reopening) -> Result<()> {
+    let to_waiting = Transition {
+        change: again.change,
+        expected_version: again.expected_version,
+        to: ChangeState::Waiting,
+        end_reason: Some(again.note.clone()),
+        at: again.at,
+    };
+    transition(tx, &to_waiting, None, &[]).await?;
+    for decision in &again.void {
+        tx.exec(
+            "UPDATE decisions SET voided_at = $3 WHERE id = $1 AND change_id = $2 AND voided_at IS NULL AND undone_at IS NULL",
+            args![*decision, again.change, again.at],
+        )
+        .await?;
+    }
+    if let Some((stages, policy_version)) = &again.stages {
+        tx.exec(
+            "UPDATE revisions SET stages_json = $2, needed = $3, policy_version = $4
+             WHERE id = (SELECT current_revision FROM changes WHERE id = $1)",
+            args![again.change, json(stages)?, needed(stages), policy_version],
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// Moves a change. `hold_until`: when what holds it takes effect, for a step to `Held`.
@@ -377,8 +421,24 @@ pub(super) async fn undo(
     if tx.exec(sql, args![id, now]).await? == 0 {
         return Err(Error::conflict("this decision does not count any more"));
     }
-    let sql = "UPDATE changes SET version = version + 1, state = 'waiting', hold_until = NULL WHERE id = $1";
-    tx.exec(sql, args![d.change]).await?;
+    // One rejection is enough: somebody else's holds the change as before.
+    let rejected = tx
+        .one(
+            "SELECT MAX(effective_at) AS until FROM decisions
+             WHERE revision_id = $1 AND outcome = 'reject' AND undone_at IS NULL AND voided_at IS NULL",
+            args![stored.current_revision],
+        )
+        .await?
+        .map(|r| r.opt_at("until"))
+        .transpose()?
+        .flatten();
+    let state = match rejected {
+        Some(_) => ChangeState::Held,
+        None => ChangeState::Waiting,
+    };
+    let sql = "UPDATE changes SET version = version + 1, state = $2, hold_until = $3 WHERE id = $1";
+    tx.exec(sql, args![d.change, state.name(), rejected])
+        .await?;
     Ok(())
 }
 

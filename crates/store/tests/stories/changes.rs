@@ -6,6 +6,7 @@ use store::testing::TestDatabase;
 crate::stories!(
     a_change_comes_back_as_it_was,
     a_decision_holds_and_can_be_undone,
+    anothers_rejection_holds_when_an_approval_is_undone,
     an_edit_voids_what_was_decided,
     only_steps_that_there_are,
     nothing_is_decided_without_a_record,
@@ -24,6 +25,7 @@ async fn a_change_comes_back_as_it_was(t: &TestDatabase) {
         &r,
         std::slice::from_ref(&i),
         &[],
+        None,
         &[record(1, "change.submit", "change:1")],
     )
     .await
@@ -41,7 +43,7 @@ async fn a_change_comes_back_as_it_was(t: &TestDatabase) {
         ..r2
     };
     assert_eq!(
-        kind(db.change_create(&c2, &forged, &[i2], &[], &[]).await),
+        kind(db.change_create(&c2, &forged, &[i2], &[], None, &[]).await),
         Kind::Internal
     );
     assert_eq!(db.change_get(c2.id).await.unwrap(), None);
@@ -55,7 +57,7 @@ async fn a_decision_holds_and_can_be_undone(t: &TestDatabase) {
         person(&db, 3).await,
     );
     let (c, r, i) = change(1, "llama", who);
-    db.change_create(&c, &r, std::slice::from_ref(&i), &[], &[])
+    db.change_create(&c, &r, std::slice::from_ref(&i), &[], None, &[])
         .await
         .unwrap();
     let d = approval(1, &r, approver);
@@ -123,11 +125,48 @@ async fn a_decision_holds_and_can_be_undone(t: &TestDatabase) {
     assert_eq!(db.waiting_over(at(3600), 10).await.unwrap(), [c.id]);
 }
 
+async fn anothers_rejection_holds_when_an_approval_is_undone(t: &TestDatabase) {
+    let db = t.open().await;
+    let (who, approver, other) = (
+        person(&db, 1).await,
+        person(&db, 2).await,
+        person(&db, 3).await,
+    );
+    let (c, r, i) = change(1, "llama", who);
+    db.change_create(&c, &r, &[i], &[], None, &[])
+        .await
+        .unwrap();
+    let approved = approval(1, &r, approver);
+    db.decide(&approved, None, 1, &[]).await.unwrap();
+    let rejected = Decision {
+        outcome: Outcome::Reject,
+        effective_at: at(120),
+        ..approval(2, &r, other)
+    };
+    db.decide(&rejected, Some(&to(c.id, 2, ChangeState::Held)), 2, &[])
+        .await
+        .unwrap();
+    db.undo_decision(approved.id, at(109), 3, &[])
+        .await
+        .unwrap();
+    let held = db.change_get(c.id).await.unwrap().unwrap();
+    assert_eq!((held.state, held.version), (ChangeState::Held, 4));
+    assert_eq!(db.holds_over(at(119), 10).await.unwrap(), []);
+    assert_eq!(db.holds_over(at(120), 10).await.unwrap(), [c.id]);
+    // Without the rejection it waits again.
+    db.undo_decision(rejected.id, at(119), 4, &[])
+        .await
+        .unwrap();
+    let waits = db.change_get(c.id).await.unwrap().unwrap();
+    assert_eq!(waits.state, ChangeState::Waiting);
+    assert_eq!(db.holds_over(at(9999), 10).await.unwrap(), []);
+}
+
 async fn an_edit_voids_what_was_decided(t: &TestDatabase) {
     let db = t.open().await;
     let (who, approver) = (person(&db, 1).await, person(&db, 2).await);
     let (c, r, i) = change(1, "llama", who);
-    db.change_create(&c, &r, std::slice::from_ref(&i), &[], &[])
+    db.change_create(&c, &r, std::slice::from_ref(&i), &[], None, &[])
         .await
         .unwrap();
     db.decide(
@@ -149,12 +188,12 @@ async fn an_edit_voids_what_was_decided(t: &TestDatabase) {
     let (r2, i2) = revision(&edited, 9, 2, Action::Apply);
     assert_eq!(
         kind(
-            db.change_revise(1, &edited, &r2, std::slice::from_ref(&i2), &[])
+            db.change_revise(1, &edited, &r2, std::slice::from_ref(&i2), &[], None, &[])
                 .await
         ),
         Kind::Conflict
     );
-    db.change_revise(2, &edited, &r2, std::slice::from_ref(&i2), &[])
+    db.change_revise(2, &edited, &r2, std::slice::from_ref(&i2), &[], None, &[])
         .await
         .unwrap();
     let now = db.change_get(c.id).await.unwrap().unwrap();
@@ -215,6 +254,8 @@ async fn an_edit_voids_what_was_decided(t: &TestDatabase) {
                 },
                 &r3,
                 &[i3],
+                &[],
+                None,
                 &[]
             )
             .await
@@ -227,7 +268,9 @@ async fn only_steps_that_there_are(t: &TestDatabase) {
     let db = t.open().await;
     let who = person(&db, 1).await;
     let (c, r, i) = change(1, "llama", who);
-    db.change_create(&c, &r, &[i], &[], &[]).await.unwrap();
+    db.change_create(&c, &r, &[i], &[], None, &[])
+        .await
+        .unwrap();
     for state in [
         ChangeState::Applying,
         ChangeState::Applied,
@@ -278,13 +321,13 @@ async fn nothing_is_decided_without_a_record(t: &TestDatabase) {
     let said = [record(1, "x", "y")];
     assert_eq!(
         kind(
-            db.change_create(&c, &r, std::slice::from_ref(&i), &[], &said)
+            db.change_create(&c, &r, std::slice::from_ref(&i), &[], None, &said)
                 .await
         ),
         Kind::Internal
     );
     assert_eq!(db.change_get(c.id).await.unwrap(), None);
-    db.change_create(&c, &r, std::slice::from_ref(&i), &[], &[])
+    db.change_create(&c, &r, std::slice::from_ref(&i), &[], None, &[])
         .await
         .unwrap();
     assert_eq!(
@@ -309,7 +352,7 @@ async fn nothing_is_decided_without_a_record(t: &TestDatabase) {
     assert_eq!(db.change_get(c.id).await.unwrap(), Some(c.clone()));
     assert_eq!(db.decisions(c.id).await.unwrap(), []);
     assert_eq!(
-        db.job_claim(&[JobKind::Apply], "w", at(999), at(1999))
+        db.job_claim(&[JobKind::Apply], "w", at(999), at(1999), &[])
             .await
             .unwrap(),
         None

@@ -14,7 +14,9 @@ async fn of_many_approvers_one_wins(t: &TestDatabase) {
     let db = t.open().await;
     let who = person(&db, 1).await;
     let (c, r, i) = change(1, "llama", who);
-    db.change_create(&c, &r, &[i], &[], &[]).await.unwrap();
+    db.change_create(&c, &r, &[i], &[], None, &[])
+        .await
+        .unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for n in 2..10u128 {
         let approver = person(&db, n).await;
@@ -51,7 +53,7 @@ async fn jobs_are_shared_out(t: &TestDatabase) {
     for n in 1..=8 {
         let (mut c, r, i) = change(n, "llama", who);
         c.state = ChangeState::Queued;
-        db.change_create(&c, &r, std::slice::from_ref(&i), &[job(n, &i)], &[])
+        db.change_create(&c, &r, std::slice::from_ref(&i), &[job(n, &i)], None, &[])
             .await
             .unwrap();
     }
@@ -61,7 +63,13 @@ async fn jobs_are_shared_out(t: &TestDatabase) {
         tasks.spawn(async move {
             let mut mine = vec![];
             while let Some(job) = db
-                .job_claim(&[JobKind::Apply], &format!("w{worker}"), at(300), at(400))
+                .job_claim(
+                    &[JobKind::Apply],
+                    &format!("w{worker}"),
+                    at(300),
+                    at(400),
+                    &[],
+                )
                 .await
                 .unwrap()
             {

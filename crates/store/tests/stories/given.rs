@@ -197,6 +197,8 @@ pub fn job(n: u128, item: &Item) -> NewJob {
         kind: JobKind::Apply,
         key: format!("{}/{}", item.revision, item.id),
         run_at: at(200),
+        cluster: "onprem-1".into(),
+        urgent: false,
     }
 }
 
@@ -220,9 +222,16 @@ pub async fn applied(
 ) {
     let (change, _, _) = change(n, name, requester);
     let (revision, mut item) = revision(&change, n, 1, action);
-    db.change_create(&change, &revision, std::slice::from_ref(&item), &[], &[])
-        .await
-        .unwrap();
+    db.change_create(
+        &change,
+        &revision,
+        std::slice::from_ref(&item),
+        &[],
+        None,
+        &[],
+    )
+    .await
+    .unwrap();
     db.decide(
         &approval(n, &revision, approver),
         Some(&to(change.id, 1, ChangeState::Held)),
@@ -239,7 +248,7 @@ pub async fn applied(
     .await
     .unwrap();
     let claimed = db
-        .job_claim(&[JobKind::Apply], "w", at(300), at(400))
+        .job_claim(&[JobKind::Apply], "w", at(300), at(400), &[])
         .await
         .unwrap()
         .unwrap();

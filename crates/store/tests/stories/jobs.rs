@@ -3,21 +3,25 @@ use domain::{Kind, change::*};
 use services::ports::*;
 use store::{Db, testing::TestDatabase};
 
-crate::stories!(a_job_is_done_once, whoever_lost_a_job_writes_nothing);
+crate::stories!(
+    a_job_is_done_once,
+    urgent_ones_go_first_and_none_to_a_busy_cluster,
+    whoever_lost_a_job_writes_nothing
+);
 
 /// A queued change with one job, due at 200 s.
 async fn queued(db: &Db) -> (Change, Item) {
     let who = person(db, 1).await;
     let (mut c, r, i) = change(1, "llama", who);
     c.state = ChangeState::Queued;
-    db.change_create(&c, &r, std::slice::from_ref(&i), &[job(1, &i)], &[])
+    db.change_create(&c, &r, std::slice::from_ref(&i), &[job(1, &i)], None, &[])
         .await
         .unwrap();
     (c, i)
 }
 
 async fn claim(db: &Db, worker: &str, now: i64) -> Option<Job> {
-    db.job_claim(&[JobKind::Apply], worker, at(now), at(now + 30))
+    db.job_claim(&[JobKind::Apply], worker, at(now), at(now + 30), &[])
         .await
         .unwrap()
 }
@@ -27,7 +31,7 @@ async fn a_job_is_done_once(t: &TestDatabase) {
     let (_, i) = queued(&db).await;
     assert_eq!(claim(&db, "a", 199).await, None);
     assert_eq!(
-        db.job_claim(&[], "a", at(200), at(230)).await.unwrap(),
+        db.job_claim(&[], "a", at(200), at(230), &[]).await.unwrap(),
         None
     );
     let mine = claim(&db, "a", 200).await.unwrap();
@@ -64,6 +68,37 @@ async fn a_job_is_done_once(t: &TestDatabase) {
             .unwrap(),
         1
     );
+}
+
+async fn urgent_ones_go_first_and_none_to_a_busy_cluster(t: &TestDatabase) {
+    let db = t.open().await;
+    let who = person(&db, 1).await;
+    for (n, cluster, urgent) in [(1, "a", false), (2, "b", true), (3, "a", true)] {
+        let (mut c, r, i) = change(n, &format!("llama-{n}"), who);
+        c.state = ChangeState::Queued;
+        let job = NewJob {
+            cluster: cluster.into(),
+            urgent,
+            ..job(n, &i)
+        };
+        db.change_create(&c, &r, &[i], &[job], None, &[])
+            .await
+            .unwrap();
+    }
+    let claim = async |except: &[&str]| {
+        let except: Vec<String> = except.iter().map(|c| (*c).into()).collect();
+        let job = db
+            .job_claim(&[JobKind::Apply], "w", at(200), at(230), &except)
+            .await
+            .unwrap();
+        job.map(|j| (j.id, j.cluster))
+    };
+    let id = |n: u128| domain::ids::JobId(uuid(5000 + n));
+    assert_eq!(claim(&["a", "b"]).await, None);
+    assert_eq!(claim(&[]).await, Some((id(2), "b".into())));
+    assert_eq!(claim(&["a"]).await, None);
+    assert_eq!(claim(&["b"]).await, Some((id(3), "a".into())));
+    assert_eq!(claim(&[]).await, Some((id(1), "a".into())));
 }
 
 async fn whoever_lost_a_job_writes_nothing(t: &TestDatabase) {

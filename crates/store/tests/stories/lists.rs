@@ -22,7 +22,9 @@ async fn lists_show_what_may_be_seen(t: &TestDatabase) {
             c.place.scope.unit = "logistics".into();
             c.place.scope.environment = "staging".into();
         }
-        db.change_create(&c, &r, &[i], &[], &[]).await.unwrap();
+        db.change_create(&c, &r, &[i], &[], None, &[])
+            .await
+            .unwrap();
     }
     let ids = |n: &[u128]| {
         n.iter()
@@ -259,7 +261,9 @@ async fn presence_is_short(t: &TestDatabase) {
     let db = t.open().await;
     let (who, other) = (person(&db, 1).await, person(&db, 2).await);
     let (c, r, i) = change(1, "llama", who);
-    db.change_create(&c, &r, &[i], &[], &[]).await.unwrap();
+    db.change_create(&c, &r, &[i], &[], None, &[])
+        .await
+        .unwrap();
     db.presence_put(c.id, who.0, at(0)).await.unwrap();
     db.presence_put(c.id, other.0, at(10)).await.unwrap();
     db.presence_put(c.id, who.0, at(20)).await.unwrap();

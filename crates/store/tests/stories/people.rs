@@ -118,7 +118,9 @@ async fn a_claim_that_comes_later_joins_people(t: &TestDatabase) {
         .unwrap();
     let second = person(&db, 2).await;
     let (c, r, i) = change(1, "llama", second);
-    db.change_create(&c, &r, &[i], &[], &[]).await.unwrap();
+    db.change_create(&c, &r, &[i], &[], None, &[])
+        .await
+        .unwrap();
     db.decide(
         &approval(1, &r, (known.id, AccountId(uuid(101)))),
         Some(&to(c.id, 1, ChangeState::Held)),

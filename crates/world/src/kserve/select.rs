@@ -7,6 +7,8 @@ use serde_json::Value;
 pub struct Selected {
     pub name: String,
     pub cluster_scoped: bool,
+    /// RFC 3339 in UTC, so that texts compare as times do.
+    created: String,
     pub spec: Value,
 }
 
@@ -37,6 +39,10 @@ impl Catalogue {
                     .unwrap_or_default()
                     .to_owned(),
                 cluster_scoped,
+                created: runtime["metadata"]["creationTimestamp"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
                 spec: runtime["spec"].clone(),
             }
         };
@@ -55,25 +61,23 @@ pub fn select(model: &Value, catalogue: &Catalogue) -> Result<Selected, NoRuntim
     }
     // Without a protocol KServe looks for a runtime that speaks v1.
     let wanted_protocol = if protocol.is_empty() { "v1" } else { protocol };
-    let mut candidates: Vec<(i64, bool, String, Selected)> = catalogue
+    let mut candidates: Vec<(i64, Selected)> = catalogue
         .all()
         .filter(|runtime| runtime.spec["disabled"].as_bool() != Some(true))
         .filter(|runtime| speaks(&runtime.spec, wanted_protocol))
         .filter_map(|runtime| {
             let priority = automatic_priority(&runtime.spec, &model["modelFormat"])?;
-            Some((
-                -priority,
-                runtime.cluster_scoped,
-                runtime.name.clone(),
-                runtime,
-            ))
+            Some((-priority, runtime))
         })
         .collect();
-    candidates.sort_by(|a, b| (a.1, a.0, &a.2).cmp(&(b.1, b.0, &b.2)));
+    // Between equals the newest goes first.
+    candidates.sort_by(|(p, a), (q, b)| {
+        (a.cluster_scoped, p, &b.created, &a.name).cmp(&(b.cluster_scoped, q, &a.created, &b.name))
+    });
     candidates
         .into_iter()
         .next()
-        .map(|(.., runtime)| runtime)
+        .map(|(_, runtime)| runtime)
         .ok_or_else(|| NoRuntime {
             reason: "NoSupportingRuntime",
             message: "No runtime found to support specified framework/version",
