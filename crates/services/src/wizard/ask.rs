@@ -80,6 +80,7 @@ impl Wizard {
                     comment: new.comment,
                     expected: new.expected,
                     revises: None,
+                    draft: None,
                 },
             )
             .await
