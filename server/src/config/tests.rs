@@ -55,6 +55,21 @@ fn a_small_file_is_enough() {
 }
 
 #[test]
+fn a_lease_is_long_enough_to_apply_and_short_enough_to_take_over() {
+    let lease = |seconds: i64| format!("{GOOD}\n[decisions]\napply_lease_seconds = {seconds}\n");
+    assert_eq!(read(GOOD).expect("good").settings().lease, 60_000_000);
+    assert_eq!(read(&lease(5)).expect("good").settings().lease, 5_000_000);
+    for wrong in [4, 601] {
+        assert_eq!(
+            problems(&lease(wrong)),
+            [format!(
+                "decisions.apply_lease_seconds: {wrong} is out of range"
+            )]
+        );
+    }
+}
+
+#[test]
 fn an_unknown_key_is_named_with_its_neighbours() {
     let e = read(&GOOD.replace("client_id", "clientid"))
         .expect_err("refused")

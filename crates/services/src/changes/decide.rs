@@ -77,7 +77,7 @@ impl Changes {
                 moved::few(&moved)
             ))
             .remedy(
-                "The requester must revise it, so that it begins from what runs now; or reject it.",
+                "The requester must revise it, or withdraw it and ask again, so that it begins from what runs now; or reject it.",
             ));
         }
         check_reason(reason)?;
