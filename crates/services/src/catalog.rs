@@ -162,7 +162,7 @@ mod tests {
             model: ModelId(uuid::Uuid::from_u128(2)),
             digest: Digest::of(b"x"),
             tags: vec![],
-            kind: ArtifactKind::ModelKit,
+            kind: ArtifactKind::KitOps,
             facts: ModelFacts::default(),
             created_at: None,
             first_seen: domain::Micros(1),

@@ -93,7 +93,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         read("/api/v1/clusters", "Clusters, and how old what is known of each is", NONE, "ClusterPage", get(reads::clusters)),
         read("/api/v1/registries", "Registries and how their last sync went", NONE, "RegistryPage", get(reads::registries)),
         read("/api/v1/audit", "Records of the audit log, newest first", AUDIT, "RecordPage", get(reads::audit)),
-        read("/api/openapi.json", "This document", NONE, "OpenApi", get(async || Json(document()))),
+        read("/api/openapi.json", "This document", NONE, "OpenApi", get(|| async { Json(document()) })),
     ]
 }
 

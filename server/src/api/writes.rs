@@ -12,7 +12,7 @@ use axum::{
 use domain::{
     Error, FieldError,
     change::{ChangeKind, Outcome},
-    ids::ChangeId,
+    ids::{ChangeId, Digest},
     yaml::parse_manifest,
 };
 use http::{HeaderMap, StatusCode, header};
@@ -138,7 +138,7 @@ pub async fn submit(
     ];
     let kind = m.one_of("kind", &kinds).unwrap_or(ChangeKind::Create);
     let hash = m.text("content_hash");
-    let expected = (!hash.is_empty()).then(|| hash.parse()).transpose()?;
+    let expected = (!hash.is_empty()).then(|| hash.parse::<Digest>()).transpose()?;
     let manifest = m.all.get("manifest").cloned().unwrap_or_default();
     if manifest.is_null() {
         m.say(
@@ -194,7 +194,7 @@ pub async fn decide(
         );
     }
     m.done()?;
-    let hash = hash.parse()?;
+    let hash: Digest = hash.parse()?;
     let changes = &state.services.changes;
     let outcome = outcome.ok_or_else(|| Error::field("outcome", "Say `approve` or `reject`."))?;
     changes
