@@ -20,6 +20,8 @@ pub struct Wake {
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// So many changes are applied at once, each to another cluster.
 const APPLIERS: usize = 4;
+/// How often it is looked whether a registry's sync is due.
+const SYNC_EVERY: Duration = Duration::from_secs(15);
 /// How long ended sessions are kept before they are removed.
 const KEEP_SESSIONS: i64 = 7 * Micros::DAY;
 
@@ -29,20 +31,7 @@ pub fn start(state: &AppState, worker: &str, stop: &CancellationToken) -> JoinSe
     let worker: Arc<str> = worker.into();
     let wake = state.wake.clone();
 
-    let (s, w) = (state.clone(), worker.clone());
-    let signal = wake.clone();
-    set.spawn(run(
-        "registry-sync",
-        state.clone(),
-        stop.clone(),
-        Duration::from_secs(15),
-        move || signal.clone(),
-        |w| &w.sync,
-        move || {
-            let (s, w) = (s.clone(), w.clone());
-            async move { s.services.registries.sync_due(&w).await.map(|n| n > 0) }
-        },
-    ));
+    set.spawn(sync_registries(state.clone(), worker.clone(), stop.clone()));
 
     let s = state.clone();
     let signal = wake.clone();
@@ -110,6 +99,61 @@ pub fn start(state: &AppState, worker: &str, stop: &CancellationToken) -> JoinSe
     let (provider, stop) = (state.provider.clone(), stop.clone());
     set.spawn(async move { provider.keep_current(stop).await });
     set
+}
+
+/// Syncs registries that are due, each in a task of its own: one that answers slowly keeps none of
+/// the others waiting. When it is told to stop, those under way are broken off and given back.
+async fn sync_registries(state: AppState, worker: Arc<str>, stop: CancellationToken) {
+    const NAME: &str = "registry-sync";
+    let mut running = JoinSet::new();
+    while !stop.is_cancelled() {
+        // Asked before the look: what wakes during it is not missed.
+        let woken = state.wake.sync.notified();
+        tokio::pin!(woken);
+        woken.as_mut().enable();
+        let state = &state;
+        let pause = match state.services.registries.claim_due(&worker).await {
+            Ok(claims) => {
+                state
+                    .metrics
+                    .job(NAME, if claims.is_empty() { "idle" } else { "worked" });
+                for claim in claims {
+                    let registries = state.services.registries.clone();
+                    running.spawn(async move {
+                        let name = claim.name().to_owned();
+                        if let Err(e) = registries.sync(claim).await {
+                            tracing::warn!(registry = name, problem = e.for_log(), "a sync failed");
+                        }
+                    });
+                }
+                SYNC_EVERY
+            }
+            Err(e) => {
+                state.metrics.job(NAME, "failed");
+                tracing::warn!(
+                    task = NAME,
+                    problem = e.for_log(),
+                    "a background task failed"
+                );
+                LONGEST_PAUSE
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(pause) => {}
+            () = &mut woken => {}
+            // Somebody may have asked for another sync of it meanwhile.
+            Some(_) = running.join_next() => {}
+        }
+    }
+    running.shutdown().await;
+    if let Err(e) = state.services.registries.release(&worker).await {
+        tracing::warn!(
+            task = NAME,
+            problem = e.for_log(),
+            "leases run out by themselves"
+        );
+    }
 }
 
 /// Runs one task until it is told to stop: again at once while it finds work, else after `every` or

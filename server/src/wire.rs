@@ -51,7 +51,6 @@ pub async fn serve(
     let registries = Arc::new(
         OciRegistries::new(
             AddressPolicy::default(),
-            &[],
             trusted(&config),
             Limits::default(),
         )
@@ -211,6 +210,7 @@ fn registries_of(config: &Config) -> Vec<(RegistryInput, Option<String>)> {
                 password: String::new(),
                 sync_minutes: r.sync_minutes,
                 rules: r.rules.clone(),
+                ca_pem: r.ca_pem.clone(),
             };
             (input, r.password.as_ref().map(|p| p.expose().to_owned()))
         })

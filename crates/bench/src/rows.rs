@@ -80,6 +80,8 @@ pub fn registry() -> RegistryRow {
         source: Source::Console,
         rules: vec![],
         sync_minutes: i32::MAX / 60,
+        ca_pem: None,
+        notification_secret: None,
         version: 1,
         status: SyncStatus {
             last_success: Some(at(0)),

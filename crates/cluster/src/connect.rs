@@ -7,6 +7,13 @@ use kube::{
 };
 use std::time::Duration;
 
+/// The API server ends each watch after so many seconds; that it is taken up again proves that the
+/// cluster still answers it.
+pub(crate) const WATCH_SECONDS: u32 = 60;
+/// A watch that is silent for longer, without even ending, lost its connection without anybody
+/// having said so.
+const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
+
 /// Clients of one cluster.
 #[derive(Clone)]
 pub(crate) struct Connection {
@@ -55,7 +62,10 @@ pub(crate) async fn connect(config: &ClusterConfig) -> Result<Connection, String
             "the credentials or certificates in the kubeconfig cannot be used".to_owned()
         })
     };
+    let read_timeout = kube.read_timeout;
+    kube.read_timeout = Some(SILENCE);
     let watch = make(kube.clone())?;
+    kube.read_timeout = read_timeout;
     kube.default_retry = false;
     Ok(Connection {
         watch,

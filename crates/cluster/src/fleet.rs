@@ -178,7 +178,8 @@ impl Clusters for Fleet {
             .values()
             .map(|c| {
                 let standing = c.standing().clone();
-                let words = standing.words().map(|w| match standing.heard {
+                let as_of = standing.as_of();
+                let words = standing.words().map(|w| match as_of {
                     Some(at) if !standing.reachable => format!(
                         "{w}. What is shown is {} old",
                         domain::time::duration(now.since(at)).replace("now", "moments")
@@ -190,7 +191,7 @@ impl Clusters for Fleet {
                     name: c.name().to_owned(),
                     reachable: standing.reachable,
                     problem: words,
-                    as_of: standing.heard,
+                    as_of,
                     server: standing.server,
                     deployments: c.data().count(),
                 }

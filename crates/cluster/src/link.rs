@@ -34,8 +34,10 @@ pub(crate) struct Standing {
     pub id: Option<ClusterId>,
     pub reachable: bool,
     pub problem: Option<String>,
-    /// When it last said anything.
+    /// When it last said anything, be it only that it is there.
     pub heard: Option<Micros>,
+    /// When the watch of each kind was last answered.
+    pub told: BTreeMap<&'static str, Micros>,
     pub server: String,
     pub watches: BTreeMap<&'static str, Watching>,
     /// Kinds of which something was seen.
@@ -49,10 +51,38 @@ pub(crate) const NAMESPACES: &str = "namespaces";
 pub(crate) const RUNTIMES: &str = "servingruntimes.serving.kserve.io";
 pub(crate) const CLUSTER_RUNTIMES: &str = "clusterservingruntimes.serving.kserve.io";
 
+/// The resources that a deployment's line is made of: its state is computed from its children, and
+/// who may see it from its namespace.
+const SHOWN: [&str; 5] = [
+    DEPLOYMENTS,
+    "deployments.apps",
+    "pods",
+    "httproutes.gateway.networking.k8s.io",
+    NAMESPACES,
+];
+
 impl Standing {
     /// Is what is shown of deployments older than it looks?
     pub fn stale(&self) -> bool {
-        !self.reachable || matches!(self.watches.get(DEPLOYMENTS), Some(Watching::Broken { .. }))
+        let broken = |kind| matches!(self.watches.get(kind), Some(Watching::Broken { .. }));
+        !self.reachable || SHOWN.into_iter().any(broken)
+    }
+
+    /// From when what is shown of deployments is: from when the one of their watches was answered
+    /// that was so longest ago. That the cluster is there says nothing of a watch that hangs.
+    pub fn as_of(&self) -> Option<Micros> {
+        SHOWN
+            .into_iter()
+            .filter(|kind| {
+                matches!(
+                    self.watches.get(kind),
+                    Some(Watching::Running | Watching::Broken { .. })
+                )
+            })
+            .filter_map(|kind| self.told.get(kind))
+            .min()
+            .copied()
+            .or(self.heard)
     }
 
     /// Are these kinds followed right now, so that what is kept of them is what there is?
@@ -195,10 +225,12 @@ impl Cluster {
             .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(facts));
     }
 
-    /// The cluster said something just now.
-    pub fn heard(&self) {
+    /// The cluster answered the watch of this kind just now.
+    pub fn told(&self, kind: &'static str) {
         let now = self.clock.now();
-        self.standing_mut().heard = Some(now);
+        let mut standing = self.standing_mut();
+        standing.heard = Some(now);
+        standing.told.insert(kind, now);
     }
 
     /// The cluster's identity, as soon as it is known.
@@ -241,5 +273,50 @@ mod tests {
             "{why}"
         );
         assert_eq!(standing.follows(&[RUNTIMES]), Ok(()));
+    }
+
+    fn standing() -> Standing {
+        Standing {
+            reachable: true,
+            heard: Some(Micros(100)),
+            told: SHOWN.into_iter().zip((10..).map(Micros)).collect(),
+            watches: SHOWN
+                .into_iter()
+                .map(|kind| (kind, Watching::Running))
+                .collect(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_line_is_stale_when_the_watch_of_anything_that_it_is_made_of_is_broken() {
+        assert!(!standing().stale());
+        for kind in SHOWN {
+            let mut s = standing();
+            let problem = "the cluster does not answer".to_owned();
+            s.watches.insert(
+                kind,
+                Watching::Broken {
+                    problem,
+                    since: Micros(1),
+                },
+            );
+            assert!(s.stale(), "{kind}");
+        }
+        let mut s = standing();
+        s.watches.insert("resourcequotas", Watching::Absent);
+        s.watches.insert(SHOWN[3], Watching::Absent);
+        assert!(!s.stale(), "what a cluster does not have is not old");
+    }
+
+    #[test]
+    fn a_line_is_as_old_as_its_oldest_watch() {
+        assert_eq!(standing().as_of(), Some(Micros(10)));
+        let mut s = standing();
+        // Not installed: nothing of it is shown.
+        s.watches.insert(DEPLOYMENTS, Watching::Absent);
+        assert_eq!(s.as_of(), Some(Micros(11)));
+        s.watches.clear();
+        assert_eq!(s.as_of(), Some(Micros(100)), "before the first list");
     }
 }

@@ -81,7 +81,7 @@ impl Cluster {
     ) {
         let (heard, stale) = {
             let s = self.standing();
-            (s.heard.unwrap_or_default(), s.stale())
+            (s.as_of().unwrap_or_default(), s.stale())
         };
         let mut found: Vec<Arc<Shown>> = Vec::new();
         let room = limit.saturating_sub(out.len());
@@ -146,7 +146,7 @@ impl Cluster {
         let parts = self.parts(&key.namespace, &key.name)?;
         let (id, heard, stale) = {
             let s = self.standing();
-            (s.id.clone()?, s.heard.unwrap_or_default(), s.stale())
+            (s.id.clone()?, s.as_of().unwrap_or_default(), s.stale())
         };
         let name = Name {
             namespace: key.namespace.as_str().into(),

@@ -2,12 +2,12 @@
 
 use crate::{
     cache::{Child, EventPut, PodPut, Space, keep},
-    connect::{Connection, connect},
+    connect::{Connection, WATCH_SECONDS, connect},
     decode, facts,
     link::{CLUSTER_RUNTIMES, Cluster, DEPLOYMENTS, NAMESPACES, RUNTIMES, Watching},
     pack::Packed,
     rest::{Ask, Failure, ask},
-    watch::Watch,
+    watch::{Watch, noted},
 };
 use domain::{access::Scope, ids::ClusterId};
 use k8s_openapi::api::{
@@ -15,7 +15,7 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, Event, Namespace, Node, Pod, ResourceQuota},
 };
 use kube::{
-    Api,
+    Api, Client,
     core::{ApiResource, DynamicObject, GroupVersionKind},
     runtime::watcher::Config,
 };
@@ -198,27 +198,27 @@ fn watches(
     connection: &Connection,
     stop: &CancellationToken,
 ) -> JoinSet<()> {
-    let client = &connection.watch;
     let mut tasks = JoinSet::new();
     macro_rules! watch {
-        ($kind:expr, $api:expr, $config:expr, $read:expr, $put:expr) => {
+        ($kind:expr, $api:expr, $config:expr, $read:expr, $put:expr) => {{
+            let client = noted(&connection.watch, cluster, $kind);
             tasks.spawn(
                 Watch {
                     kind: $kind,
-                    api: $api,
+                    api: $api(client),
                     config: $config,
                     read: $read,
                     put: $put,
                 }
                 .run(cluster.clone(), stop.clone()),
             )
-        };
+        }};
     }
-    let any = Config::default;
-    let custom = |group: &str, version: &str, kind: &str, plural: &str| -> Api<DynamicObject> {
+    let any = || Config::default().timeout(WATCH_SECONDS);
+    let custom = |group: &str, version: &str, kind: &str, plural: &str| {
         let resource =
             ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-        Api::all_with(client.clone(), &resource)
+        move |client: Client| -> Api<DynamicObject> { Api::all_with(client, &resource) }
     };
 
     watch!(
@@ -235,7 +235,7 @@ fn watches(
     );
     watch!(
         "deployments.apps",
-        Api::<Deployment>::all(client.clone()),
+        Api::<Deployment>::all,
         any().labels(decode::ISVC_LABEL),
         |d: &Deployment| decode::isvc_of(&d.metadata).map(|owner| Child {
             owner: owner.to_owned(),
@@ -245,7 +245,7 @@ fn watches(
     );
     watch!(
         "pods",
-        Api::<Pod>::all(client.clone()),
+        Api::<Pod>::all,
         any(),
         |p: &Pod| {
             Some(PodPut {
@@ -263,7 +263,7 @@ fn watches(
     );
     watch!(
         "nodes",
-        Api::<Node>::all(client.clone()),
+        Api::<Node>::all,
         any(),
         |n: &Node| Some(decode::node(n)),
         |c: &Cluster, change| keep(&mut c.data_mut().nodes, change)
@@ -271,7 +271,7 @@ fn watches(
     let labels = cluster.labels.clone();
     watch!(
         NAMESPACES,
-        Api::<Namespace>::all(client.clone()),
+        Api::<Namespace>::all,
         any(),
         move |n: &Namespace| {
             let label = |key: &str| {
@@ -291,7 +291,7 @@ fn watches(
     );
     watch!(
         "resourcequotas",
-        Api::<ResourceQuota>::all(client.clone()),
+        Api::<ResourceQuota>::all,
         any(),
         |q: &ResourceQuota| Some(decode::quota(q)),
         |c: &Cluster, change| keep(&mut c.data_mut().quotas, change)
@@ -351,7 +351,7 @@ fn watches(
     );
     watch!(
         "configmaps (inferenceservice-config)",
-        Api::<ConfigMap>::namespaced(client.clone(), KSERVE_NAMESPACE),
+        |client| Api::<ConfigMap>::namespaced(client, KSERVE_NAMESPACE),
         any().fields("metadata.name=inferenceservice-config"),
         |m: &ConfigMap| Some(facts::settings(m.data.as_ref()?)),
         |c: &Cluster, change| {
@@ -362,7 +362,7 @@ fn watches(
     let (cluster, stop, api) = (
         cluster.clone(),
         stop.clone(),
-        Api::<Event>::all(client.clone()),
+        Api::<Event>::all(noted(&connection.watch, cluster, "events")),
     );
     tasks.spawn(async move {
         // Events are told apart by the objects that they are about: those come first.
@@ -370,7 +370,7 @@ fn watches(
         let watch = Watch {
             kind: "events",
             api,
-            config: Config::default(),
+            config: Config::default().timeout(WATCH_SECONDS),
             read: |e: &Event| {
                 let about = &e.involved_object;
                 Some(EventPut {

@@ -7,7 +7,7 @@ use crate::{
 };
 use futures::{StreamExt as _, pin_mut};
 use kube::{
-    Api, Resource,
+    Api, Client, Resource,
     core::Status,
     runtime::watcher::{Config, Error, Event, watcher},
 };
@@ -28,6 +28,24 @@ pub(crate) struct Watch<K, D, P> {
     /// What is kept of an object; `None` for those that are of no interest.
     pub read: D,
     pub put: P,
+}
+
+/// A client for the watch of one kind: each answer that it gets, be it only a quiet watch that is
+/// taken up again, tells how old what is shown of the kind can be.
+pub(crate) fn noted(client: &Client, cluster: &Arc<Cluster>, kind: &'static str) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let (client, cluster) = (client.clone(), cluster.clone());
+    let noting = tower::service_fn(move |request| {
+        let (client, cluster) = (client.clone(), cluster.clone());
+        async move {
+            let answer = client.send(request).await?;
+            if answer.status().is_success() {
+                cluster.told(kind);
+            }
+            Ok::<_, kube::Error>(answer)
+        }
+    });
+    Client::new(noting, namespace)
 }
 
 /// A list that is being collected: nothing of it counts before it is complete.
@@ -149,7 +167,7 @@ where
                 .watches
                 .insert(self.kind, Watching::Running);
         }
-        cluster.heard();
+        cluster.told(self.kind);
         cluster.changed.notify_one();
     }
 

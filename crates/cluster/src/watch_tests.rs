@@ -47,6 +47,11 @@ fn object(name: &str) -> Value {
 /// Runs a watch against the script. Answers what the cache held, and how the watch stood, at each
 /// request: everything that was said before has been taken in by then.
 async fn play(script: Vec<Say>) -> Vec<(usize, Option<Watching>)> {
+    play_and_tell(script).await.0
+}
+
+/// As [`play`], and at each request whether the watch had been answered before.
+async fn play_and_tell(script: Vec<Say>) -> (Vec<(usize, Option<Watching>)>, Vec<bool>) {
     let config = ClusterConfig {
         name: "c".into(),
         kubeconfig: None,
@@ -78,7 +83,8 @@ async fn play(script: Vec<Say>) -> Vec<(usize, Option<Watching>)> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop_front();
-        let _ = seen.send((held, state));
+        let told = at_server.standing().told.contains_key("kind");
+        let _ = seen.send(((held, state), told));
         async move {
             let answer = |code: u16, body: String| {
                 Ok::<_, std::convert::Infallible>(
@@ -115,20 +121,36 @@ async fn play(script: Vec<Say>) -> Vec<(usize, Option<Watching>)> {
     ));
     let watch = Watch {
         kind: "kind",
-        api: Api::<DynamicObject>::all_with(Client::new(service, "default"), &resource),
+        api: Api::<DynamicObject>::all_with(
+            noted(&Client::new(service, "default"), &cluster, "kind"),
+            &resource,
+        ),
         config: Config::default(),
         read: |o: &DynamicObject| serde_json::to_value(o).ok().map(|v| Packed::new(&v)),
         put: |c: &Cluster, change| c.data_mut().objects(change),
     };
     let stop = CancellationToken::new();
     let running = tokio::spawn(watch.run(cluster, stop.clone()));
-    let mut held = Vec::new();
+    let mut held = (Vec::new(), Vec::new());
     for _ in 0..requests {
-        held.push(log.recv().await.expect("the watch goes on"));
+        held.extend([log.recv().await.expect("the watch goes on")]);
     }
     stop.cancel();
     running.await.expect("a watch ends when it is told to");
     held
+}
+
+#[tokio::test]
+async fn only_an_answer_tells_that_a_watch_is_alive() {
+    let (_, told) = play_and_tell(vec![
+        Say::Error(500),
+        Say::Error(403),
+        Say::List(&[]),
+        Say::Gone,
+        Say::Quiet,
+    ])
+    .await;
+    assert_eq!(told, [false, false, false, true, true]);
 }
 
 fn counts(held: &[(usize, Option<Watching>)]) -> Vec<usize> {

@@ -39,6 +39,8 @@ pub enum Problem {
     Status(u16),
     /// The registry sends us to another host.
     Redirected(String),
+    /// The host that the registry sends us to wants credentials, which only the registry gets.
+    RefusedElsewhere(String),
     /// An answer or a part of it is larger than is read; says what.
     TooLarge(String),
     /// The answer is not what it should be.
@@ -102,6 +104,9 @@ impl RegistryError {
                 format!("The registry answered with an error (status {status}).")
             }
             Problem::Redirected(host) => format!("The registry sends us to another host ({host})."),
+            Problem::RefusedElsewhere(host) => format!(
+                "The registry sends us to another host ({host}), which wants a sign-in of its own."
+            ),
             Problem::TooLarge(what) => format!("{what} is larger than is read."),
             Problem::Malformed(malformed) => format!("{malformed}."),
             Problem::WrongDigest => {
@@ -149,6 +154,9 @@ impl RegistryError {
             Problem::Redirected(_) => {
                 "If that host is right, give its address in place of this one."
             }
+            Problem::RefusedElsewhere(_) => {
+                "The registry's operator has to make its redirects carry their own right to read (signed addresses) or turn them off; its password is not sent to other hosts."
+            }
             Problem::TooLarge(_) => "Ask whoever pushed it whether that is meant.",
             Problem::Malformed(_) => "Ask whoever pushed it to push it again with a current tool.",
             Problem::WrongDigest => {
@@ -191,8 +199,14 @@ impl RegistryError {
         let error = match (self.field().filter(|_| form), &self.problem) {
             (Some(field), _) => Error::field(field, message),
             (None, Problem::NotFound(_)) => Error::not_found(message),
-            (None, Problem::TooLarge(_) | Problem::Malformed(_)) => Error::invalid(message),
-            (None, _) => Error::unavailable(message),
+            (
+                None,
+                Problem::Forbidden | Problem::CredentialsNeeded | Problem::CredentialsRefused,
+            ) => Error::forbidden(message),
+            // What is said of one thing; only what concerns the registry as a whole is "unavailable".
+            (None, _) if self.is_passing() => Error::unavailable(message),
+            (None, Problem::UnknownHost | Problem::Tls(_)) => Error::unavailable(message),
+            (None, _) => Error::invalid(message),
         };
         let error = error.remedy(self.remedy());
         match self.source {

@@ -49,7 +49,13 @@ impl Transport {
         };
         let mut authorities = Vec::new();
         for pem in extra_authorities {
-            authorities.extend(reqwest::Certificate::from_pem_bundle(pem).map_err(setup)?);
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| {
+                RegistryError::caused_by(
+                    Problem::Tls("the certificates given for it cannot be read".into()),
+                    e,
+                )
+            })?;
+            authorities.extend(certificates);
         }
         let http = reqwest::Client::builder()
             .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
@@ -108,9 +114,12 @@ impl Connection {
     pub(crate) async fn send(&self, ask: &Ask<'_>) -> Result<Response> {
         let known = self.authorizations.lock().await.get(ask.scope).cloned();
         let had_one = known.is_some();
-        let response = self.attempt(ask, known).await?;
+        let (response, home) = self.attempt(ask, known).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return self.allowed(response);
+        }
+        if !home {
+            return Err(elsewhere(&response));
         }
         // A token that we had may have run out: ask once more.
         let authorization = self.authorize(response.headers(), ask.scope).await?;
@@ -118,8 +127,11 @@ impl Connection {
             .lock()
             .await
             .insert(ask.scope.to_owned(), authorization.clone());
-        let response = self.attempt(ask, Some(authorization)).await?;
+        let (response, home) = self.attempt(ask, Some(authorization)).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
+            if !home {
+                return Err(elsewhere(&response));
+            }
             self.authorizations.lock().await.remove(ask.scope);
             let problem = if self.config.password.is_some() || had_one {
                 Problem::CredentialsRefused
@@ -139,8 +151,13 @@ impl Connection {
         }
     }
 
-    /// One request and the redirects that follow from it.
-    async fn attempt(&self, ask: &Ask<'_>, authorization: Option<HeaderValue>) -> Result<Response> {
+    /// One request and the redirects that follow from it, and whether what answered in the end is
+    /// the registry itself: only then may its demand for credentials be met.
+    async fn attempt(
+        &self,
+        ask: &Ask<'_>,
+        authorization: Option<HeaderValue>,
+    ) -> Result<(Response, bool)> {
         let mut url = self.base.join(ask.path).map_err(|e| {
             RegistryError::caused_by(Problem::Address("it cannot be put together".into()), e)
         })?;
@@ -164,7 +181,7 @@ impl Connection {
             let response = request.send().await.map_err(explain)?;
             if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED
             {
-                return Ok(response);
+                return Ok((response, home));
             }
             let next = self.redirect(&url, response.headers())?;
             if !ask.follow {
@@ -307,6 +324,12 @@ impl Connection {
         let body = read_body(response, limit, what).await?;
         Ok((headers, body))
     }
+}
+
+/// Where the registry sent us wants credentials: the registry's are not for it, whatever it names.
+fn elsewhere(response: &Response) -> RegistryError {
+    let host = response.url().host_str().unwrap_or("an unknown one");
+    RegistryError::new(Problem::RefusedElsewhere(host.to_owned()))
 }
 
 /// Lets a successful answer through.

@@ -23,6 +23,7 @@ use crate::{
 
 /// The registries outside.
 pub struct OciRegistries {
+    policy: AddressPolicy,
     transport: Transport,
     trusted: Vec<TrustedKey>,
     limits: Limits,
@@ -35,22 +36,30 @@ struct Settings {
     url: String,
     username: Option<String>,
     password: Option<Secret>,
+    ca_pem: Option<String>,
+}
+
+impl Settings {
+    fn of(row: &RegistryRow, password: Option<&str>) -> Self {
+        Self {
+            url: row.url.clone(),
+            username: row.username.clone(),
+            password: password.map(Secret::new),
+            ca_pem: row.ca_pem.clone(),
+        }
+    }
 }
 
 impl OciRegistries {
-    /// Registries that are called under this policy, with these certificate authorities (PEM)
-    /// beside the machine's, whose signatures are checked against these keys.
+    /// Registries that are called under this policy, whose signatures are checked against these
+    /// keys. Certificates beside the machine's come with each registry, and count for it alone.
     ///
     /// # Errors
-    /// When TLS cannot be set up or a certificate cannot be read.
-    pub fn new(
-        policy: AddressPolicy,
-        authorities: &[Vec<u8>],
-        trusted: Vec<TrustedKey>,
-        limits: Limits,
-    ) -> Result<Self> {
+    /// When TLS cannot be set up.
+    pub fn new(policy: AddressPolicy, trusted: Vec<TrustedKey>, limits: Limits) -> Result<Self> {
         Ok(Self {
-            transport: Transport::new(policy, authorities)?,
+            policy,
+            transport: Transport::new(policy, &[])?,
             trusted,
             limits,
             clients: Mutex::default(),
@@ -60,11 +69,7 @@ impl OciRegistries {
     /// The client of a registry: the one that we have (and the tokens that it holds) while nothing
     /// changed, otherwise a new one.
     fn client(&self, row: &RegistryRow, password: Option<&str>) -> Result<Arc<Client>> {
-        let settings = Settings {
-            url: row.url.clone(),
-            username: row.username.clone(),
-            password: password.map(Secret::new),
-        };
+        let settings = Settings::of(row, password);
         let mut clients = self
             .clients
             .lock()
@@ -74,9 +79,20 @@ impl OciRegistries {
         {
             return Ok(Arc::clone(client));
         }
-        let client = Arc::new(Client::new(&self.transport, self.config(&settings))?);
+        let client = Arc::new(self.new_client(&settings)?);
         clients.insert(row.id, (settings, Arc::clone(&client)));
         Ok(client)
+    }
+
+    fn new_client(&self, settings: &Settings) -> Result<Client> {
+        let config = self.config(settings);
+        match &settings.ca_pem {
+            None => Client::new(&self.transport, config),
+            Some(pem) => Client::new(
+                &Transport::new(self.policy, &[pem.clone().into_bytes()])?,
+                config,
+            ),
+        }
     }
 
     fn config(&self, settings: &Settings) -> RegistryConfig {
@@ -97,18 +113,10 @@ impl Registries for OciRegistries {
         password: Option<&str>,
     ) -> domain::Result<RegistryInfo> {
         // A client of its own: what is being tried must not replace what works.
-        let settings = Settings {
-            url: row.url.clone(),
-            username: row.username.clone(),
-            password: password.map(Secret::new),
-        };
-        let validated = async {
-            Client::new(&self.transport, self.config(&settings))?
-                .validate()
-                .await
-        }
-        .await
-        .map_err(|e| e.into_domain(true))?;
+        let settings = Settings::of(row, password);
+        let validated = async { self.new_client(&settings)?.validate().await }
+            .await
+            .map_err(|e| e.into_domain(true))?;
         Ok(RegistryInfo {
             product: validated.product,
             catalog: validated.catalog,

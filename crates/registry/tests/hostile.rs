@@ -201,6 +201,58 @@ async fn credentials_stay_at_home() {
 }
 
 #[tokio::test]
+async fn a_host_that_a_blob_lies_on_cannot_ask_for_the_password() {
+    let seen: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
+    for scheme in ["Basic", "Bearer"] {
+        let record = Arc::clone(&seen);
+        // It names itself as the token service, or wants the password outright.
+        let elsewhere =
+            serve(Router::new().fallback(move |request: Request| {
+                record.lock().unwrap().push(request.headers().clone());
+                let host = request.headers()["host"].to_str().unwrap().to_owned();
+                let challenge = format!(r#"{scheme} realm="http://{host}/token""#);
+                async move {
+                    (StatusCode::UNAUTHORIZED, [("www-authenticate", challenge)]).into_response()
+                }
+            }))
+            .await;
+        let location = format!("{elsewhere}/blob");
+        let home =
+            serve(
+                Router::new().fallback(move || {
+                    let location = location.clone();
+                    async move {
+                        (StatusCode::TEMPORARY_REDIRECT, [("location", location)]).into_response()
+                    }
+                }),
+            )
+            .await;
+        let descriptor =
+            serde_json::from_value(json!({"digest": Digest::of(b"{}").as_str(), "size": 2}))
+                .unwrap();
+        let problem = client(&home)
+            .blob("a", &descriptor, 10, "The blob")
+            .await
+            .unwrap_err()
+            .problem;
+        assert_eq!(problem, Problem::RefusedElsewhere("127.0.0.1".into()));
+    }
+    let seen = seen.lock().unwrap();
+    // Each was asked once for the blob, never for a token, and saw no credentials.
+    assert_eq!(seen.len(), 2);
+    assert!(seen.iter().all(|h| !h.contains_key("authorization")));
+}
+
+#[test]
+fn certificates_that_cannot_be_read_are_said_to_be_so() {
+    let pem = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec();
+    let problem = Transport::new(AddressPolicy::default(), &[pem])
+        .unwrap_err()
+        .problem;
+    assert!(matches!(problem, Problem::Tls(_)), "{problem:?}");
+}
+
+#[tokio::test]
 async fn a_redirect_to_the_metadata_service_is_refused() {
     let evil = || async {
         (

@@ -1,7 +1,14 @@
-//! Registries: which there are, what is taken from them, and how the taking goes.
+//! Registries: which there are and what is to be taken from them.
+
+mod ask;
+mod rules;
+mod sync;
+
+pub use sync::Claim;
 
 use crate::{Caller, Ctx, authz::Action, context::Recording, ports::*};
-use domain::{Error, FieldError, Micros, Result, ids::*};
+use domain::{Error, FieldError, Result, ids::*};
+use rules::Rules;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone)]
@@ -17,6 +24,15 @@ pub struct RegistryInput {
     pub password: String,
     pub sync_minutes: i32,
     pub rules: Vec<SyncRule>,
+    /// Certificates (PEM) to trust for this registry besides the system's.
+    pub ca_pem: String,
+}
+
+impl RegistryInput {
+    fn ca(&self) -> Option<String> {
+        let pem = self.ca_pem.trim();
+        (!pem.is_empty()).then(|| format!("{pem}\n"))
+    }
 }
 
 /// What a person may do with registries, so that pages offer nothing else.
@@ -26,14 +42,9 @@ pub struct RegistryRights {
     pub sync: bool,
 }
 
-/// The most that one sync takes from one registry.
-const MAX_REPOSITORIES: usize = 10_000;
-const MAX_TAGS: usize = 2_000;
 const MAX_RULES: usize = 100;
-/// A digest that was inspected so recently is not inspected again.
-const FRESH: i64 = Micros::HOUR;
-/// How long one worker may hold a registry's sync between two signs of life.
-const LEASE: i64 = 2 * Micros::MINUTE;
+/// The longest certificate bundle that is kept.
+const MAX_CA: usize = 64 * 1024;
 
 impl Registries {
     /// What the caller may do here; each call checks it again.
@@ -140,32 +151,37 @@ impl Registries {
             source: Source::Console,
             rules: input.rules.clone(),
             sync_minutes: input.sync_minutes,
+            ca_pem: input.ca(),
+            notification_secret: None,
             version: old.as_ref().map_or(1, |(o, _)| o.version),
             status: SyncStatus {
                 wanted_since: Some(ctx.clock.now()),
                 ..Default::default()
             },
         };
-        let password = self.password(&row)?;
-        ctx.registries
-            .validate(&row, password.as_deref())
-            .await
-            .map_err(|e| {
-                let message = match &e.remedy {
-                    Some(r) => format!("{} {r}", e.message),
-                    None => e.message.clone(),
-                };
-                Error::field("url", message)
-            })?;
         let action = if old.is_some() {
             "registry.change"
         } else {
             "registry.add"
         };
-        let record = ctx.event(Some(caller), action, object).with(serde_json::json!({
-            "name": row.name, "url": row.url, "username": row.username, "rules": row.rules, "sync_minutes": row.sync_minutes,
-            "password_changed": !input.password.is_empty(),
-        }));
+        let record = ctx
+            .event(Some(caller), action, object)
+            .with(described(&row, !input.password.is_empty()));
+        let password = self.password(&row)?;
+        if let Err(e) = ctx.registries.validate(&row, password.as_deref()).await {
+            let message = match &e.remedy {
+                Some(r) => format!("{} {r}", e.message),
+                None => e.message.clone(),
+            };
+            // The credentials went out to that address: that was an effect, though nothing is stored.
+            let refused = NewRecord {
+                outcome: Some(RecordOutcome::Failure),
+                reason: Some(message.clone()),
+                ..record
+            };
+            ctx.store.audit_append(&[refused]).await?;
+            return Err(Error::field("url", message));
+        }
         ctx.store
             .registry_put(&row, old.map(|(_, v)| v), &[record])
             .await
@@ -187,21 +203,6 @@ impl Registries {
         self.0.store.registry_delete(id, &[record]).await
     }
 
-    /// Asks for a sync; the background worker takes it at once.
-    pub async fn sync_now(&self, caller: &Caller, id: RegistryId) -> Result<()> {
-        let object = format!("registry:{id}");
-        self.0
-            .require_anywhere(caller, Action::SyncRegistry, &object)
-            .await?;
-        let mut row = self.found(id).await?;
-        self.0
-            .store
-            .audit_append(&[self.0.event(Some(caller), "registry.sync", object)])
-            .await?;
-        row.status.wanted_since.get_or_insert(self.0.clock.now());
-        self.0.store.registry_status(id, &row.status).await
-    }
-
     /// Brings the rows that the configuration file names into the store, and removes those it no longer names.
     pub async fn from_file(&self, rows: &[(RegistryInput, Option<String>)]) -> Result<()> {
         let ctx = &self.0;
@@ -217,13 +218,17 @@ impl Registries {
                 .remedy("Remove it there, or give the one in the file another name."));
             }
             let id = old.map_or_else(|| RegistryId(ctx.entropy.uuid()), |o| o.id);
-            let secret = password
-                .as_deref()
-                .map(|p| {
-                    ctx.vault
-                        .seal(&*ctx.entropy, &format!("registry:{id}"), p.as_bytes())
-                })
-                .transpose()?;
+            // The same password keeps its sealed form: sealed again it would look like a change.
+            let same = old.is_some_and(|o| matches!(self.password(o), Ok(p) if p == *password));
+            let secret = match (old, password) {
+                (Some(o), _) if same => o.secret.clone(),
+                (_, Some(p)) => Some(ctx.vault.seal(
+                    &*ctx.entropy,
+                    &format!("registry:{id}"),
+                    p.as_bytes(),
+                )?),
+                (_, None) => None,
+            };
             let row = RegistryRow {
                 id,
                 name: input.name.clone(),
@@ -233,16 +238,24 @@ impl Registries {
                 source: Source::File,
                 rules: input.rules.clone(),
                 sync_minutes: input.sync_minutes,
+                ca_pem: input.ca(),
+                notification_secret: None,
                 version: old.map_or(1, |o| o.version),
-                status: old.map_or_else(
-                    || SyncStatus {
-                        wanted_since: Some(ctx.clock.now()),
-                        ..Default::default()
-                    },
-                    |o| o.status.clone(),
-                ),
+                status: SyncStatus {
+                    wanted_since: Some(ctx.clock.now()),
+                    ..Default::default()
+                },
             };
-            ctx.store.registry_put(&row, None, &[]).await?;
+            let action = match old {
+                None => "registry.add",
+                Some(o) if differs(o, &row) => "registry.change",
+                // At each start the file says the same again.
+                Some(_) => continue,
+            };
+            let record = ctx
+                .event(None, action, format!("registry:{id}"))
+                .with(described(&row, !same && password.is_some()));
+            ctx.store.registry_put(&row, None, &[record]).await?;
         }
         for gone in stored
             .iter()
@@ -256,24 +269,6 @@ impl Registries {
         Ok(())
     }
 
-    /// What a registry told us has been pushed or deleted: only a hint that makes a sync due, since
-    /// anybody who holds the token could send it.
-    pub async fn notified(&self, name: &str) -> Result<()> {
-        let now = self.0.clock.now();
-        for mut row in self
-            .0
-            .store
-            .registries()
-            .await?
-            .into_iter()
-            .filter(|r| r.name == name)
-        {
-            row.status.wanted_since.get_or_insert(now);
-            self.0.store.registry_status(row.id, &row.status).await?;
-        }
-        Ok(())
-    }
-
     fn password(&self, row: &RegistryRow) -> Result<Option<String>> {
         row.secret
             .as_deref()
@@ -282,275 +277,30 @@ impl Registries {
             .map(|b| String::from_utf8(b).map_err(Error::internal))
             .transpose()
     }
+}
 
-    /// Syncs each registry that is due and free. Answers how many were synced. A failure is kept on the
-    /// registry's row, and what the catalogue knows stays as it is.
-    pub async fn sync_due(&self, worker: &str) -> Result<usize> {
-        let now = self.0.clock.now();
-        let mut synced = 0;
-        for row in self.0.store.registries().await? {
-            let s = &row.status;
-            let last = s.last_success.max(s.last_error_at);
-            let due = s.wanted_since.is_some()
-                || last
-                    .is_none_or(|l| now.since(l) >= i64::from(row.sync_minutes) * Micros::MINUTE);
-            if due
-                && self
-                    .0
-                    .store
-                    .registry_sync_lease(row.id, worker, now, now.plus(LEASE))
-                    .await?
-            {
-                self.sync(row, worker).await?;
-                synced += 1;
-            }
-        }
-        Ok(synced)
-    }
+/// What the audit log keeps of a registry's settings: never the password.
+fn described(row: &RegistryRow, password_changed: bool) -> serde_json::Value {
+    serde_json::json!({
+        "name": row.name, "url": row.url, "username": row.username, "rules": row.rules, "sync_minutes": row.sync_minutes,
+        "source": row.source, "certificates": row.ca_pem.is_some(), "password_changed": password_changed,
+    })
+}
 
-    async fn sync(&self, row: RegistryRow, worker: &str) -> Result<()> {
-        let ctx = &self.0;
-        let started = ctx.clock.now();
-        let mut status = SyncStatus {
-            running_since: Some(started),
-            done: 0,
-            total: None,
-            wanted_since: None,
-            ..row.status.clone()
-        };
-        ctx.store.registry_status(row.id, &status).await?;
-        let result = self.sync_all(&row, worker, &mut status).await;
-        let now = ctx.clock.now();
-        // Somebody may have asked again meanwhile.
-        if let Some(current) = ctx.store.registry(row.id).await? {
-            status.wanted_since = current.status.wanted_since;
-        }
-        status.running_since = None;
-        match result {
-            Ok(()) => {
-                status.last_success = Some(now);
-                status.last_error = None;
-                status.last_error_at = None;
-            }
-            Err(e) => {
-                tracing::warn!(registry = %row.name, error = %e.for_log(), "sync failed");
-                status.last_error = Some(match e.remedy {
-                    Some(r) => format!("{} {r}", e.message),
-                    None => e.message,
-                });
-                status.last_error_at = Some(now);
-            }
-        }
-        ctx.store.registry_status(row.id, &status).await
-    }
-
-    async fn sync_all(
-        &self,
-        row: &RegistryRow,
-        worker: &str,
-        status: &mut SyncStatus,
-    ) -> Result<()> {
-        let ctx = &self.0;
-        let password = self.password(row)?;
-        let rules = Rules::compile(&row.rules)?;
-        let mut repositories = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let (names, next) = ctx
-                .registries
-                .repositories(row, password.as_deref(), after.as_deref())
-                .await?;
-            repositories.extend(names.into_iter().filter(|n| rules.wants(n)));
-            if repositories.len() > MAX_REPOSITORIES {
-                return Err(Error::invalid(format!(
-                    "more than {MAX_REPOSITORIES} repositories match the rules"
-                ))
-                .remedy("Narrow the repository patterns."));
-            }
-            match next {
-                Some(n) => after = Some(n),
-                None => break,
-            }
-        }
-        status.total = i32::try_from(repositories.len()).ok();
-        let mut failures: Vec<String> = Vec::new();
-        for repository in &repositories {
-            let now = ctx.clock.now();
-            if !ctx
-                .store
-                .registry_sync_lease(row.id, worker, now, now.plus(LEASE))
-                .await?
-            {
-                return Err(Error::conflict("another worker has taken over this sync"));
-            }
-            if let Err(e) = self
-                .sync_repository(row, password.as_deref(), &rules, repository)
-                .await
-            {
-                tracing::warn!(registry = %row.name, %repository, error = %e.for_log(), "repository not synced");
-                failures.push(format!("{repository}: {}", e.message));
-            }
-            status.done += 1;
-            ctx.store.registry_status(row.id, status).await?;
-        }
-        match failures.len() {
-            0 => Ok(()),
-            n => {
-                failures.truncate(3);
-                Err(Error::unavailable(format!(
-                    "{n} of {} repositories could not be read: {}",
-                    repositories.len(),
-                    failures.join("; ")
-                )))
-            }
-        }
-    }
-
-    async fn sync_repository(
-        &self,
-        row: &RegistryRow,
-        password: Option<&str>,
-        rules: &Rules,
-        repository: &str,
-    ) -> Result<()> {
-        let ctx = &self.0;
-        let tags: Vec<String> = ctx
-            .registries
-            .tags(row, password, repository)
-            .await?
-            .into_iter()
-            .filter(|t| rules.wants_tag(repository, t))
-            .collect();
-        if tags.len() > MAX_TAGS {
-            return Err(
-                Error::invalid(format!("more than {MAX_TAGS} tags match the rules"))
-                    .remedy("Narrow the tag filter."),
-            );
-        }
-        let now = ctx.clock.now();
-        let known = ctx
-            .store
-            .version_known(row.id, repository, now.plus(-FRESH))
-            .await?;
-        let mut present: Vec<(String, Digest)> = Vec::new();
-        for tag in tags {
-            present.push((
-                tag.clone(),
-                ctx.registries
-                    .resolve(row, password, repository, &tag)
-                    .await?,
-            ));
-        }
-        let mut digests: Vec<&Digest> = present.iter().map(|(_, d)| d).collect();
-        digests.sort();
-        digests.dedup();
-        for digest in digests {
-            let tags: Vec<String> = present
-                .iter()
-                .filter(|(_, d)| d == digest)
-                .map(|(t, _)| t.clone())
-                .collect();
-            let fresh = known.contains(digest)
-                && ctx
-                    .store
-                    .versions_by_digest(digest)
-                    .await?
-                    .iter()
-                    .any(|(m, v)| {
-                        m.registry == row.id
-                            && m.repository == repository
-                            && tags.iter().all(|t| {
-                                v.tags.iter().any(|x| x.name == *t && x.moved_at.is_none())
-                            })
-                    });
-            if !fresh {
-                let mut found = ctx
-                    .registries
-                    .inspect(row, password, repository, digest, ctx.clock.now())
-                    .await?;
-                found.tags = tags;
-                ctx.store
-                    .version_put(
-                        &found,
-                        ModelId(ctx.entropy.uuid()),
-                        VersionId(ctx.entropy.uuid()),
-                    )
-                    .await?;
-            }
-        }
-        ctx.store
-            .version_mark_gone(row.id, repository, &present, ctx.clock.now())
-            .await?;
-        Ok(())
-    }
+/// Are these other settings than the stored ones?
+fn differs(stored: &RegistryRow, row: &RegistryRow) -> bool {
+    stored.url != row.url
+        || stored.username != row.username
+        || stored.secret != row.secret
+        || stored.source != row.source
+        || stored.rules != row.rules
+        || stored.sync_minutes != row.sync_minutes
+        || stored.ca_pem != row.ca_pem
 }
 
 fn read_only() -> Error {
     Error::forbidden("this registry comes from the configuration file and is read-only here")
         .remedy("Change it in the file and restart the console.")
-}
-
-/// Compiled rules.
-struct Rules(Vec<(regex::Regex, Option<TagRule>)>);
-
-enum TagRule {
-    Exact(String),
-    Prefix(String),
-    Regex(regex::Regex),
-}
-
-impl Rules {
-    fn compile(rules: &[SyncRule]) -> Result<Self> {
-        let mut out = Vec::new();
-        for (i, rule) in rules.iter().enumerate() {
-            let repository = pattern(&rule.repository).ok_or_else(|| {
-                Error::field(format!("rules.{i}.repository"), "A repository pattern has lower-case letters, digits, `.`, `_`, `-`, `/`, `*` (one segment) and `**` (any depth).")
-            })?;
-            let tag = match &rule.tag {
-                None => None,
-                Some(TagFilter::Exact(t)) => Some(TagRule::Exact(t.clone())),
-                Some(TagFilter::Prefix(t)) => Some(TagRule::Prefix(t.clone())),
-                Some(TagFilter::Regex(t)) => Some(TagRule::Regex(
-                    regex::RegexBuilder::new(&format!("^(?:{t})$")).size_limit(1 << 20).build().map_err(|_| {
-                        Error::field(format!("rules.{i}.tag"), format!("“{t}” is not a regular expression that can be used; an example is `release-.*`."))
-                    })?,
-                )),
-            };
-            if rule.enabled {
-                out.push((repository, tag));
-            }
-        }
-        Ok(Self(out))
-    }
-    fn wants(&self, repository: &str) -> bool {
-        self.0.iter().any(|(r, _)| r.is_match(repository))
-    }
-    fn wants_tag(&self, repository: &str, tag: &str) -> bool {
-        // A signature's or attestation's tag (`sha256-<hex>[.sig]`) is not a version.
-        if tag.len() >= 71 && tag.starts_with("sha256-") {
-            return false;
-        }
-        self.0
-            .iter()
-            .filter(|(r, _)| r.is_match(repository))
-            .any(|(_, t)| match t {
-                None => true,
-                Some(TagRule::Exact(e)) => e == tag,
-                Some(TagRule::Prefix(p)) => tag.starts_with(p.as_str()),
-                Some(TagRule::Regex(r)) => r.is_match(tag),
-            })
-    }
-}
-
-fn pattern(text: &str) -> Option<regex::Regex> {
-    let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/*".contains(c);
-    if text.is_empty() || text.len() > 255 || !text.chars().all(ok) {
-        return None;
-    }
-    let source = regex::escape(text)
-        .replace(r"\*\*", ".*")
-        .replace(r"\*", "[^/]*");
-    regex::Regex::new(&format!("^{source}$")).ok()
 }
 
 fn check(input: &RegistryInput) -> Result<()> {
@@ -602,6 +352,14 @@ fn check(input: &RegistryInput) -> Result<()> {
             "User and password are too long for any registry.".into(),
         );
     }
+    let ca = input.ca_pem.trim();
+    if ca.len() > MAX_CA || (!ca.is_empty() && !ca.contains("-----BEGIN CERTIFICATE-----")) {
+        bad(
+            "ca_pem",
+            "Certificates are PEM, with their BEGIN CERTIFICATE and END CERTIFICATE lines, 64 KiB at most."
+                .into(),
+        );
+    }
     if let Err(e) = Rules::compile(&input.rules) {
         fields.extend(e.fields);
     }
@@ -617,58 +375,31 @@ fn check(input: &RegistryInput) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn rule(repository: &str, tag: Option<TagFilter>) -> SyncRule {
-        SyncRule {
-            repository: repository.into(),
-            tag,
-            enabled: true,
-        }
-    }
-
-    #[test]
-    fn one_star_is_one_segment_and_two_are_any_depth() {
-        let r = Rules::compile(&[rule("models/*", None)]).expect("compiles");
-        assert!(
-            r.wants("models/llama") && !r.wants("models/meta/llama") && !r.wants("other/models/x")
-        );
-        assert!(
-            Rules::compile(&[rule("models/**", None)])
-                .expect("compiles")
-                .wants("models/meta/llama")
-        );
-    }
-
-    #[test]
-    fn tags_by_exact_prefix_and_anchored_regex() {
-        let t = |f| Rules::compile(&[rule("a", Some(f))]).expect("compiles");
-        assert!(t(TagFilter::Regex("release-.*".into())).wants_tag("a", "release-1"));
-        assert!(!t(TagFilter::Regex("release-.*".into())).wants_tag("a", "pre-release-1"));
-        assert!(
-            t(TagFilter::Prefix("v".into())).wants_tag("a", "v1")
-                && t(TagFilter::Exact("v1".into())).wants_tag("a", "v1")
-        );
-        let sig = format!("sha256-{}.sig", "0".repeat(64));
-        assert!(
-            !Rules::compile(&[rule("a", None)])
-                .expect("compiles")
-                .wants_tag("a", &sig)
-        );
-    }
-
     #[test]
     fn what_cannot_be_used_is_named() {
         let e = check(&RegistryInput {
             name: "A b".into(),
             url: "ftp://x".into(),
             sync_minutes: 0,
-            rules: vec![rule("UPPER", None)],
+            rules: vec![SyncRule {
+                repository: "UPPER".into(),
+                tag: None,
+                enabled: true,
+            }],
+            ca_pem: "no certificate".into(),
             ..Default::default()
         })
         .expect_err("bad");
         let fields: Vec<_> = e.fields.iter().map(|f| f.field.as_str()).collect();
         assert_eq!(
             fields,
-            ["name", "url", "sync_minutes", "rules.0.repository"]
+            [
+                "name",
+                "url",
+                "sync_minutes",
+                "ca_pem",
+                "rules.0.repository"
+            ]
         );
     }
 }

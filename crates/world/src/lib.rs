@@ -10,6 +10,7 @@ pub mod addresses;
 mod console_config;
 pub mod detached;
 pub mod error;
+mod exporter;
 pub mod faults;
 pub mod kserve;
 pub mod kubernetes;

@@ -36,6 +36,15 @@ pub async fn start(layout: &Layout, guard: &Guard) -> Result<Arc<Program>> {
                 }],
             },
             {
+                "job_name": "models",
+                "static_configs": [{"targets": [format!("127.0.0.1:{}", layout.port("exporter"))]}],
+                "honor_labels": true,
+                // Then a series ends with the pods that it is about.
+                "honor_timestamps": false,
+                // The same series as the seeded week, which nothing was scraped for.
+                "metric_relabel_configs": [{"action": "labeldrop", "regex": "job|instance"}],
+            },
+            {
                 "job_name": "prometheus",
                 "static_configs": [{"targets": [format!("127.0.0.1:{port}")]}],
             },

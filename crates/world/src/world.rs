@@ -292,6 +292,8 @@ impl World {
                 drop(webhook);
             }));
         }
+        let exporter = crate::exporter::start(&self.addresses, self.shutdown.clone()).await?;
+        self.tasks.push(exporter);
         Ok(())
     }
 }

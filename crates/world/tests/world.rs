@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use k8s_openapi::api::core::v1::{Namespace, Node, ResourceQuota};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ResourceQuota};
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ async fn a_small_world_keeps_its_promises() {
     console_config_is_complete(&addresses);
     registry_wants_its_password(&addresses).await;
     provider_tells_of_itself(&addresses).await;
+    prometheus_hears_of_what_serves(&addresses).await;
     faults_come_and_go(&world).await;
     a_killed_part_is_noticed_and_comes_back(&world).await;
     assert!(
@@ -168,6 +169,53 @@ async fn registry_wants_its_password(addresses: &WorldAddresses) {
         .await
         .unwrap();
     assert_eq!(known.status(), 200);
+}
+
+/// Series go on live where the seeded week ends, under its very labels, while something runs.
+async fn prometheus_hears_of_what_serves(addresses: &WorldAddresses) {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let ends = addresses.prometheus.data_dir.with_file_name("history-ends");
+    std::fs::write(&ends, (now - now % 300).to_string()).unwrap();
+    let client = addresses.clusters[0].admin().await.unwrap();
+    let pods: Api<Pod> = Api::namespaced(client, "logistics-prod");
+    let amounts = json!({"cpu": "100m", "memory": "64Mi"});
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "serving", "labels": {"serving.kserve.io/inferenceservice": "route-planner"}},
+        "spec": {"containers": [{"name": "c", "image": "example.org/none", "resources": {"requests": amounts, "limits": amounts}}]},
+    });
+    pods.create(&Default::default(), &serde_json::from_value(pod).unwrap())
+        .await
+        .unwrap();
+    let url = format!(
+        "{}/api/v1/query?query=vllm:num_requests_running",
+        addresses.prometheus.direct_url
+    );
+    let mut found = Vec::new();
+    for _ in 0..240 {
+        let answer = http().get(&url).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        found = answer["data"]["result"].as_array().unwrap().clone();
+        if !found.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    let labels: Vec<&Value> = found.iter().map(|f| &f["metric"]).collect();
+    let expected = json!({
+        "__name__": "vllm:num_requests_running",
+        "cluster": "onprem-1",
+        "namespace": "logistics-prod",
+        "service": "route-planner-predictor",
+        "model_name": "route-planner",
+        "engine": "0",
+    });
+    assert_eq!(labels, [&expected]);
+    pods.delete("serving", &Default::default()).await.unwrap();
 }
 
 async fn provider_tells_of_itself(addresses: &WorldAddresses) {

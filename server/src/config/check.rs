@@ -319,6 +319,22 @@ fn registries(c: &mut Config, base: &Path, p: &mut Vec<Problem>) {
             base,
             p,
         );
+        if let Some(file) = r.ca_file.take().map(|f| base.join(f)) {
+            match std::fs::read_to_string(&file) {
+                Ok(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => r.ca_pem = pem,
+                Ok(_) => p.push(Problem::new(
+                    &key("ca_file"),
+                    format!("{} holds no certificate", file.display()),
+                    "It has to be PEM, with its BEGIN CERTIFICATE and END CERTIFICATE lines.",
+                )),
+                Err(e) => p.push(Problem::new(
+                    &key("ca_file"),
+                    format!("{} cannot be read: {e}", file.display()),
+                    "Give the path of a PEM file that the console's user may read.",
+                )),
+            }
+            r.ca_file = Some(file);
+        }
         if !matches!(r.url.scheme(), "http" | "https") || r.url.host_str().is_none() {
             p.push(Problem::new(
                 &key("url"),

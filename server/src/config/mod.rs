@@ -201,6 +201,11 @@ pub struct Registry {
     /// Bearer token that the registry sends with its notifications; without it they are refused.
     pub notification_token: Option<Secret>,
     pub notification_token_file: Option<PathBuf>,
+    /// PEM file with certificates to trust for this registry besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// What stands in `ca_file`; read when the configuration is checked.
+    #[serde(skip)]
+    pub ca_pem: String,
     /// What to take. Default nothing.
     #[serde(default)]
     pub rules: Vec<SyncRule>,

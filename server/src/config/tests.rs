@@ -157,3 +157,26 @@ fn a_missing_key_is_named() {
         ["oidc.client_id: it is missing"]
     );
 }
+
+#[test]
+fn a_registry_may_have_an_authority_of_its_own() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        std::fs::write(dir.path().join(name), text).expect("written");
+    };
+    let pem = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n";
+    file("ca.pem", pem);
+    file("key.pem", "-----BEGIN PRIVATE KEY-----");
+    let with = |ca: &str| {
+        let text = GOOD.replace(
+            "name = \"main\"",
+            &format!("name = \"main\"\nca_file = \"{ca}\""),
+        );
+        Config::read(Figment::from(Toml::string(&text)), dir.path())
+    };
+    assert_eq!(with("ca.pem").expect("good").registries[0].ca_pem, pem);
+    for bad in ["key.pem", "nowhere.pem"] {
+        let e = with(bad).expect_err("refused");
+        assert_eq!(e.0[0].key, "registries[0].ca_file");
+    }
+}

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
+use std::collections::BTreeSet;
 
 /// Largest notification: the registry batches few events.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -23,6 +24,31 @@ struct Notification {
 struct Event {
     #[serde(default)]
     action: String,
+    #[serde(default)]
+    target: Target,
+}
+
+#[derive(Default, serde::Deserialize)]
+struct Target {
+    #[serde(default)]
+    repository: String,
+}
+
+/// The repositories that something happened to, as a hint where to look again; none: anywhere.
+fn touched(events: Vec<Event>) -> Vec<String> {
+    let names: BTreeSet<String> = events
+        .into_iter()
+        .filter(|e| e.action != "pull")
+        .map(|e| e.target.repository)
+        .collect();
+    if names
+        .iter()
+        .all(|n| domain::artifact::is_repository_name(n))
+    {
+        names.into_iter().collect()
+    } else {
+        Vec::new()
+    }
 }
 
 pub async fn registry(
@@ -44,6 +70,15 @@ pub async fn registry(
             name = Some(r.name.clone());
         }
     }
+    if name.is_none() && !given.is_empty() {
+        name = match state.services.registries.of_token(given).await {
+            Ok(name) => name,
+            Err(e) => {
+                super::page::log(&e);
+                return (super::page::status(e.kind), "try again later\n").into_response();
+            }
+        };
+    }
     let Some(name) = name else {
         return (
             StatusCode::UNAUTHORIZED,
@@ -62,7 +97,12 @@ pub async fn registry(
     if notification.events.iter().all(|e| e.action == "pull") {
         return StatusCode::ACCEPTED.into_response();
     }
-    match state.services.registries.notified(&name).await {
+    match state
+        .services
+        .registries
+        .notified(&name, &touched(notification.events))
+        .await
+    {
         Ok(()) => {
             state.wake.sync.notify_waiters();
             StatusCode::ACCEPTED.into_response()
@@ -72,5 +112,33 @@ pub async fn registry(
             // The registry repeats what was not taken.
             (super::page::status(e.kind), "try again later\n").into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_changed_is_looked_at_again() {
+        let of = |json| {
+            let n: Notification = serde_json::from_value(json).expect("a notification");
+            touched(n.events)
+        };
+        let event = |action: &str, repository: &str| serde_json::json!({ "action": action, "target": { "repository": repository } });
+        let events = [
+            event("push", "models/a"),
+            event("push", "models/a"),
+            event("pull", "models/b"),
+            event("delete", "models/c"),
+        ];
+        assert_eq!(
+            of(serde_json::json!({ "events": events })),
+            ["models/a", "models/c"]
+        );
+        // What says no repository, or none that can be, means any.
+        let anywhere =
+            serde_json::json!({ "events": [{ "action": "push" }, event("push", "models/a")] });
+        assert!(of(anywhere).is_empty());
     }
 }

@@ -1,7 +1,8 @@
 //! Registries: adding, changing, removing one, and asking for a sync.
 
-use super::{Pairs, answer, field, fields};
-use crate::edge::{AppState, Who};
+use super::{Pairs, answer, field, fields, refused};
+use crate::edge::{AppState, Who, rerender};
+use app::forms::FormState;
 use axum::{
     Form, Router,
     extract::{Path, State},
@@ -9,7 +10,7 @@ use axum::{
     routing::post,
 };
 use domain::{Error, Result, ids::RegistryId};
-use http::request::Parts;
+use http::{StatusCode, request::Parts};
 use services::{
     ports::{SyncRule, TagFilter},
     registries::RegistryInput,
@@ -20,6 +21,7 @@ pub fn routes() -> Router<AppState> {
         .route("/registries/new", post(add))
         .route("/registries/{id}", post(change))
         .route("/registries/{id}/sync", post(sync))
+        .route("/registries/{id}/token", post(token))
         .route("/registries/{id}/remove", post(remove))
 }
 
@@ -33,17 +35,52 @@ async fn add(
         Ok(input) => state.services.registries.add(&caller, &input).await,
         Err(e) => Err(e),
     };
-    if result.is_ok() {
-        state.wake.sync.notify_waiters();
+    match result {
+        Ok(id) => {
+            state.wake.sync.notify_waiters();
+            // Its page, which shows this once with what its notifications have to come.
+            show_token(&state, &caller, &parts, id).await
+        }
+        Err(e) => refused(&state, &parts, "/registries/new", kept(typed), &e).await,
     }
-    answer(
-        &state,
-        &parts,
-        "/registries/new",
-        kept(typed),
-        result.map(|id| format!("/registries/{id}")),
-    )
-    .await
+}
+
+async fn token(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    Path(id): Path<String>,
+    parts: Parts,
+) -> Response {
+    match id.parse() {
+        Ok(id) => show_token(&state, &caller, &parts, id).await,
+        Err(e) => refused(&state, &parts, "/registries", vec![], &e).await,
+    }
+}
+
+/// Makes a token for the registry's notifications and answers with its page, where it is shown this
+/// once. No redirect: the token would have to be kept somewhere in between.
+async fn show_token(
+    state: &AppState,
+    caller: &services::Caller,
+    parts: &Parts,
+    id: RegistryId,
+) -> Response {
+    let page = page_of(&id.to_string());
+    match state.services.registries.renew_token(caller, id).await {
+        Ok(token) => {
+            let mut shown = FormState::default();
+            let hook = format!("{}/hooks/registry", state.config.public_origin());
+            for (name, value) in [("notification_token", token), ("hook", hook)] {
+                shown.values.insert(name.into(), vec![value]);
+            }
+            let mut response = rerender(state, parts, &page, shown).await;
+            if response.status() == StatusCode::UNPROCESSABLE_ENTITY {
+                *response.status_mut() = StatusCode::OK;
+            }
+            response
+        }
+        Err(e) => refused(state, parts, &page, vec![], &e).await,
+    }
 }
 
 async fn change(
@@ -155,6 +192,7 @@ fn parse(typed: &Pairs) -> Result<RegistryInput> {
         password: field(typed, "password").to_owned(),
         sync_minutes,
         rules: rules(typed)?,
+        ca_pem: field(typed, "ca_pem").trim().to_owned(),
     })
 }
 

@@ -1,7 +1,11 @@
 //! One registry: how its sync goes, and, where it was added in the console, changing or removing it.
 
 use super::{form, rules, source, sync_now, sync_state};
-use crate::{components::*, load::load, query::Query};
+use crate::{
+    components::*,
+    load::{form_state, load},
+    query::Query,
+};
 use domain::ids::RegistryId;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -68,6 +72,14 @@ fn page(r: &RegistryRow, rights: RegistryRights, removing: bool) -> AnyView {
             },
         ),
         ("Every", format!("{} minutes", r.sync_minutes).into_any()),
+        (
+            "Certificates",
+            if r.ca_pem.is_some() {
+                "its own besides the system’s".into_any()
+            } else {
+                view! { <span class="gh-muted">"the system’s"</span> }.into_any()
+            },
+        ),
         ("Source", source(r.source)),
         ("What is taken", rules(r)),
     ]);
@@ -86,10 +98,52 @@ fn page(r: &RegistryRow, rights: RegistryRights, removing: bool) -> AnyView {
         <PageHeader title=r.name.clone() crumbs=vec![Crumb::new("Registries", "/registries")] subtitle=view! { <code class="gh-hash">{r.url.clone()}</code> }.into_any() actions=actions.into_any() />
         <section class="pf-v6-c-page__main-section gh-stack">
             <FormAlert />
+            {new_token()}
             {confirm}
             <div class="gh-columns">{card("Sync", sync_state(r))}{card("What it is", facts)}</div>
+            {editable.then(|| notifications(r))}
             {edit}
         </section>
     }
     .into_any()
+}
+
+/// The token that the answer to a form brought: it is on no other page.
+fn new_token() -> Option<AnyView> {
+    let state = form_state();
+    let token = state.value("notification_token")?.to_owned();
+    let hook = state.value("hook").unwrap_or_default().to_owned();
+    Some(alert(
+        Tone::Good,
+        "Copy this now: it is not shown again",
+        view! {
+            <p>"With it the registry can tell of pushes at once. Let it send its notifications to this address with this header; without them it is synced at its interval."</p>
+            {terms(vec![
+                ("Address", view! { <code class="gh-hash">{hook}</code> }.into_any()),
+                ("Header", view! { <code class="gh-hash">{format!("Authorization: Bearer {token}")}</code> }.into_any()),
+            ])}
+        },
+    ))
+}
+
+fn notifications(r: &RegistryRow) -> AnyView {
+    let (words, button) = if r.notification_secret.is_some() {
+        (
+            "It has a token to send notifications with, kept encrypted. With a new one the old one counts no more.",
+            "Make a new token",
+        )
+    } else {
+        (
+            "It has no token to send notifications with, so pushes are seen at the next sync.",
+            "Make a token",
+        )
+    };
+    card(
+        "Notifications",
+        view! {
+            <p>{words}</p>
+            <form method="post" action=format!("/registries/{}/token", r.id)><Submit text=button kind="secondary" /></form>
+        }
+        .into_any(),
+    )
 }

@@ -126,6 +126,7 @@ pub fn fields(stored: Option<&RegistryRow>) -> AnyView {
             <TextField name="username" label="User" value=text(|r| r.username.clone().unwrap_or_default()) help="Empty: it is read without signing in." />
             {password(password_help)}
             <TextField name="sync_minutes" label="Minutes between syncs" value=minutes required=true kind="number" help="It is also synced when the registry sends a notification." />
+            <TextArea name="ca_pem" label="Certificates" value=text(|r| r.ca_pem.clone().unwrap_or_default()) code=true help="Only when its certificate is signed by an authority of your own: PEM, trusted for this registry besides the system’s." />
             <fieldset class="gh-fieldset" id="rules">
                 <legend>"What is taken"</legend>
                 <p class="gh-muted">"A repository is taken when one of these rules names it: * stands for one part of its name, ** for any number. Rows without a repository are left out; save to get more of them."</p>

@@ -7,6 +7,7 @@ use domain::{
     page::Page,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A registry that the catalogue reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,11 @@ pub struct RegistryRow {
     pub source: Source,
     pub rules: Vec<SyncRule>,
     pub sync_minutes: i32,
+    /// Certificates (PEM) to trust besides the system's.
+    pub ca_pem: Option<String>,
+    /// The token of its notifications, encrypted; set by [`CatalogStore::registry_token`] alone.
+    #[serde(skip)]
+    pub notification_secret: Option<Vec<u8>>,
     pub version: i64,
     pub status: SyncStatus,
 }
@@ -68,6 +74,31 @@ pub struct SyncStatus {
     pub last_error_at: Option<Micros>,
     /// Asked for by a person or a notification; `None` when nothing waits.
     pub wanted_since: Option<Micros>,
+}
+
+/// What a sync looks at again although it did so a short time ago.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    All,
+    /// These repositories; none where nobody asked.
+    Only(BTreeSet<String>),
+}
+
+impl Wanted {
+    pub fn has(&self, repository: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(repository),
+        }
+    }
+}
+
+/// A version that is in the registry, as the catalogue knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownVersion {
+    pub digest: Digest,
+    /// The tags that point to it now.
+    pub tags: Vec<String>,
 }
 
 /// A version as a sync found it.
@@ -183,12 +214,45 @@ pub trait CatalogStore {
         audit: &[NewRecord],
     ) -> Result<()>;
     async fn registry_delete(&self, id: RegistryId, audit: &[NewRecord]) -> Result<()>;
-    async fn registry_status(&self, id: RegistryId, status: &SyncStatus) -> Result<()>;
+    /// Keeps the sealed token of its notifications; `false` when there is no such registry.
+    async fn registry_token(
+        &self,
+        id: RegistryId,
+        sealed: &[u8],
+        audit: &[NewRecord],
+    ) -> Result<bool>;
+    /// Makes a sync due, one that looks at these repositories again (none: at all of them).
+    async fn registry_want(
+        &self,
+        id: RegistryId,
+        repositories: &[String],
+        at: Micros,
+    ) -> Result<()>;
+    /// Begins a sync: from here on the registry is asked for anew. Answers what the sync looks at
+    /// again; `None` when this owner does not have the lease.
+    async fn registry_sync_start(
+        &self,
+        id: RegistryId,
+        owner: &str,
+        at: Micros,
+    ) -> Result<Option<Wanted>>;
+    /// What was asked for before this time is done.
+    async fn registry_wanted_done(&self, id: RegistryId, before: Micros) -> Result<()>;
+    /// Gives back the leases of all syncs of a worker that ends, and asks for them anew.
+    async fn registry_release(&self, worker: &str) -> Result<()>;
+    /// How the sync goes, but for what is wanted; one that no longer runs gives the lease back.
+    /// `false`, and nothing is written, when this owner does not have the lease any more.
+    async fn registry_status(
+        &self,
+        id: RegistryId,
+        owner: &str,
+        status: &SyncStatus,
+    ) -> Result<bool>;
     /// Takes the sync of this registry for one worker; `false` when another runs.
     async fn registry_sync_lease(
         &self,
         id: RegistryId,
-        worker: &str,
+        owner: &str,
         now: Micros,
         until: Micros,
     ) -> Result<bool>;
@@ -199,13 +263,15 @@ pub trait CatalogStore {
         new_model: ModelId,
         new_version: VersionId,
     ) -> Result<VersionId>;
-    /// Known digests of a repository, to skip what has been inspected since `fresh_after`.
+    /// Known versions of a repository, to skip what has been inspected since `fresh_after`.
     async fn version_known(
         &self,
         registry: RegistryId,
         repository: &str,
         fresh_after: Micros,
-    ) -> Result<Vec<Digest>>;
+    ) -> Result<Vec<KnownVersion>>;
+    /// Repositories of a registry of which the catalogue has a version that is not gone.
+    async fn version_repositories(&self, registry: RegistryId) -> Result<Vec<String>>;
     /// Marks tags and versions of a repository that a complete listing no longer had. Never called
     /// after an incomplete or failed listing: absence of an answer is no answer.
     async fn version_mark_gone(

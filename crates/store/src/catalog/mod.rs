@@ -39,21 +39,77 @@ impl CatalogStore for Db {
         tx.commit().await
     }
 
-    async fn registry_status(&self, id: RegistryId, status: &SyncStatus) -> Result<()> {
+    async fn registry_token(
+        &self,
+        id: RegistryId,
+        sealed: &[u8],
+        audit: &[NewRecord],
+    ) -> Result<bool> {
         let mut tx = self.begin().await?;
-        registries::status(&mut tx, id, status).await?;
+        if !registries::token(&mut tx, id, sealed).await? {
+            return Ok(false);
+        }
+        self.append(&mut tx, audit).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn registry_want(
+        &self,
+        id: RegistryId,
+        repositories: &[String],
+        at: Micros,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        registries::want(&mut tx, id, repositories, at).await?;
         tx.commit().await
+    }
+
+    async fn registry_sync_start(
+        &self,
+        id: RegistryId,
+        owner: &str,
+        at: Micros,
+    ) -> Result<Option<Wanted>> {
+        let mut tx = self.begin().await?;
+        let wanted = registries::start(&mut tx, id, owner, at).await?;
+        tx.commit().await?;
+        Ok(wanted)
+    }
+
+    async fn registry_wanted_done(&self, id: RegistryId, before: Micros) -> Result<()> {
+        let mut tx = self.begin().await?;
+        registries::wanted_done(&mut tx, id, before).await?;
+        tx.commit().await
+    }
+
+    async fn registry_release(&self, worker: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        registries::release(&mut tx, worker).await?;
+        tx.commit().await
+    }
+
+    async fn registry_status(
+        &self,
+        id: RegistryId,
+        owner: &str,
+        status: &SyncStatus,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let written = registries::status(&mut tx, id, owner, status).await?;
+        tx.commit().await?;
+        Ok(written)
     }
 
     async fn registry_sync_lease(
         &self,
         id: RegistryId,
-        worker: &str,
+        owner: &str,
         now: Micros,
         until: Micros,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let taken = registries::lease(&mut tx, id, worker, now, until).await?;
+        let taken = registries::lease(&mut tx, id, owner, now, until).await?;
         tx.commit().await?;
         Ok(taken)
     }
@@ -75,8 +131,12 @@ impl CatalogStore for Db {
         registry: RegistryId,
         repository: &str,
         fresh_after: Micros,
-    ) -> Result<Vec<Digest>> {
+    ) -> Result<Vec<KnownVersion>> {
         read::known(&mut self.read().await?, registry, repository, fresh_after).await
+    }
+
+    async fn version_repositories(&self, registry: RegistryId) -> Result<Vec<String>> {
+        read::repositories(&mut self.read().await?, registry).await
     }
 
     async fn version_mark_gone(

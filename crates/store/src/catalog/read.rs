@@ -6,7 +6,7 @@ use domain::{
     ids::*,
     page::{self, Page},
 };
-use services::ports::{ModelRow, TagRow, VersionRow};
+use services::ports::{KnownVersion, ModelRow, TagRow, VersionRow};
 use std::collections::BTreeMap;
 
 /// Columns of a model with its registry's name.
@@ -199,12 +199,33 @@ pub(super) async fn known(
     registry: RegistryId,
     repository: &str,
     fresh_after: Micros,
-) -> Result<Vec<Digest>> {
-    let sql = "SELECT v.digest AS digest FROM versions v JOIN models m ON m.id = v.model_id
-               WHERE m.registry_id = $1 AND m.repository = $2 AND v.observed_at >= $3 AND v.live = 1 ORDER BY v.digest";
-    c.all(sql, args![registry, repository, fresh_after])
+) -> Result<Vec<KnownVersion>> {
+    let sql = "SELECT v.digest AS digest, t.name AS tag FROM versions v JOIN models m ON m.id = v.model_id
+                   LEFT JOIN tags t ON t.version_id = v.id AND t.moved_at IS NULL
+               WHERE m.registry_id = $1 AND m.repository = $2 AND v.observed_at >= $3 AND v.live = 1 ORDER BY v.digest, t.name";
+    let mut known: Vec<KnownVersion> = Vec::new();
+    for r in c.all(sql, args![registry, repository, fresh_after]).await? {
+        let digest: Digest = r.id("digest")?;
+        if known.last().is_none_or(|k| k.digest != digest) {
+            known.push(KnownVersion {
+                digest,
+                tags: Vec::new(),
+            });
+        }
+        if let (Some(tag), Some(version)) = (r.opt_text("tag")?, known.last_mut()) {
+            version.tags.push(tag);
+        }
+    }
+    Ok(known)
+}
+
+/// Repositories of which something is in the registry.
+pub(super) async fn repositories(c: &mut Conn, registry: RegistryId) -> Result<Vec<String>> {
+    let sql =
+        "SELECT repository FROM models WHERE registry_id = $1 AND versions > 0 ORDER BY repository";
+    c.all(sql, args![registry])
         .await?
         .iter()
-        .map(|r| r.id("digest"))
+        .map(|r| r.text("repository"))
         .collect()
 }

@@ -9,7 +9,8 @@ crate::stories!(
     a_version_comes_back_as_found,
     a_tag_that_moved_is_shown_as_moved,
     what_a_listing_lacks_is_gone,
-    syncs_are_leased
+    syncs_are_leased,
+    what_is_wanted_is_not_lost
 );
 
 fn registry(n: u128, source: Source) -> RegistryRow {
@@ -26,6 +27,8 @@ fn registry(n: u128, source: Source) -> RegistryRow {
             enabled: true,
         }],
         sync_minutes: 10,
+        ca_pem: None,
+        notification_secret: None,
         version: 1,
         status: SyncStatus::default(),
     }
@@ -228,7 +231,10 @@ async fn a_version_comes_back_as_found(t: &TestDatabase) {
         db.version_known(f.registry, "models/llama", at(50))
             .await
             .unwrap(),
-        vec![f.digest.clone()]
+        vec![KnownVersion {
+            digest: f.digest.clone(),
+            tags: vec!["latest".into(), "v1".into()],
+        }]
     );
     assert_eq!(
         db.version_known(f.registry, "models/llama", at(51))
@@ -367,7 +373,14 @@ async fn what_a_listing_lacks_is_gone(t: &TestDatabase) {
     assert_eq!((model.versions, model.latest.id), (1, old));
     assert_eq!(
         db.version_known(registry, "models/a", at(0)).await.unwrap(),
-        vec![one.digest.clone()]
+        vec![KnownVersion {
+            digest: one.digest.clone(),
+            tags: one.tags.clone(),
+        }]
+    );
+    assert_eq!(
+        db.version_repositories(registry).await.unwrap(),
+        ["models/a"]
     );
     // It is back.
     put(
@@ -429,25 +442,75 @@ async fn syncs_are_leased(t: &TestDatabase) {
         total: Some(7),
         ..SyncStatus::default()
     };
-    db.registry_status(id, &running).await.unwrap();
+    assert!(db.registry_status(id, "a", &running).await.unwrap());
     assert_eq!(db.registry(id).await.unwrap().unwrap().status, running);
     assert!(
         !db.registry_sync_lease(id, "b", at(60), at(99))
             .await
             .unwrap()
     );
-    db.registry_status(
-        id,
-        &SyncStatus {
-            last_success: Some(at(61)),
-            ..SyncStatus::default()
-        },
-    )
-    .await
-    .unwrap();
+    let done = SyncStatus {
+        last_success: Some(at(61)),
+        ..SyncStatus::default()
+    };
+    assert!(db.registry_status(id, "a", &done).await.unwrap());
     assert!(
         db.registry_sync_lease(id, "b", at(62), at(99))
             .await
             .unwrap()
     );
+    // Whoever lost the lease changes nothing any more, least of all whose it is now.
+    assert!(!db.registry_status(id, "a", &running).await.unwrap());
+    assert_eq!(db.registry_sync_start(id, "a", at(63)).await.unwrap(), None);
+    assert_eq!(db.registry(id).await.unwrap().unwrap().status, done);
+    assert!(
+        !db.registry_sync_lease(id, "a", at(64), at(99))
+            .await
+            .unwrap()
+    );
+}
+
+/// What is asked for during a sync is there for the next one.
+async fn what_is_wanted_is_not_lost(t: &TestDatabase) {
+    let db = given(t).await;
+    let id = RegistryId(uuid(1));
+    let wanted = async || db.registry(id).await.unwrap().unwrap().status.wanted_since;
+    let only = |names: &[&str]| Some(Wanted::Only(names.iter().map(|n| (*n).into()).collect()));
+    db.registry_want(id, &["models/a".into()], at(1))
+        .await
+        .unwrap();
+    db.registry_want(id, &["models/b".into()], at(2))
+        .await
+        .unwrap();
+    assert_eq!(wanted().await, Some(at(1)));
+    assert!(
+        db.registry_sync_lease(id, "w", at(3), at(60))
+            .await
+            .unwrap()
+    );
+    let started = db.registry_sync_start(id, "w", at(3)).await.unwrap();
+    assert_eq!(started, only(&["models/a", "models/b"]));
+    assert_eq!(wanted().await, None);
+    // A push during the sync, then how the sync goes.
+    db.registry_want(id, &["models/b".into()], at(4))
+        .await
+        .unwrap();
+    let status = SyncStatus {
+        running_since: Some(at(3)),
+        ..SyncStatus::default()
+    };
+    assert!(db.registry_status(id, "w", &status).await.unwrap());
+    assert_eq!(wanted().await, Some(at(4)));
+    db.registry_wanted_done(id, at(3)).await.unwrap();
+    let started = db.registry_sync_start(id, "w", at(5)).await.unwrap();
+    assert_eq!(started, only(&["models/b"]));
+    // Without a name all are meant, and so they are when too many are named.
+    db.registry_want(id, &[], at(6)).await.unwrap();
+    let started = db.registry_sync_start(id, "w", at(7)).await.unwrap();
+    assert_eq!(started, Some(Wanted::All));
+    db.registry_wanted_done(id, at(7)).await.unwrap();
+    let many: Vec<String> = (0..1001).map(|n| format!("models/{n}")).collect();
+    db.registry_want(id, &many, at(8)).await.unwrap();
+    let started = db.registry_sync_start(id, "w", at(9)).await.unwrap();
+    assert_eq!(started, Some(Wanted::All));
 }

@@ -17,6 +17,7 @@ mod opening;
 mod people;
 mod search;
 mod sessions;
+mod sync;
 
 /// Makes a test of each story on each database.
 macro_rules! stories {

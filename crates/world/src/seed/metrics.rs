@@ -134,6 +134,9 @@ const SERVERS: [Server; 8] = [
     ),
 ];
 
+/// Where the time is kept at which the week of history ends: what goes on live begins there.
+const ENDS: &str = "history-ends";
+
 /// Has a week of history written into Prometheus' data, where it is seen within a minute. `now` is
 /// where the week ends.
 ///
@@ -141,11 +144,35 @@ const SERVERS: [Server; 8] = [
 /// When promtool does not take what it is given.
 pub(super) async fn load(world: &WorldAddresses, now: Timestamp) -> Result<()> {
     let file = world.state_dir.join("prometheus").join("history.om");
-    let text = history(now.as_second());
-    crate::error::write_file(&file, text, false)?;
+    let end = end_of(now.as_second());
+    crate::error::write_file(&file, history(end), false)?;
     let loaded = promtool(&file, &world.prometheus.data_dir).await;
     std::fs::remove_file(&file).map_err(Error::file(&file))?;
-    loaded
+    loaded?;
+    crate::error::write_file(&file.with_file_name(ENDS), end.to_string(), false)
+}
+
+/// The last whole step.
+fn end_of(now: i64) -> i64 {
+    now - now.rem_euclid(STEP)
+}
+
+/// What the servers export now, in OpenMetrics text: those that `serve`, from where the history in
+/// Prometheus' data ends. Nothing where there is no history.
+pub(crate) fn now(data: &Path, now: Timestamp, serve: impl Fn(&str, &str, &str) -> bool) -> String {
+    let end = std::fs::read_to_string(data.with_file_name(ENDS))
+        .ok()
+        .and_then(|text| text.trim().parse::<i64>().ok());
+    let servers: Vec<&Server> = SERVERS
+        .iter()
+        .filter(|s| end.is_some() && serve(s.cluster, s.namespace, s.name))
+        .collect();
+    live(&servers, end.unwrap_or_default(), now.as_second())
+}
+
+fn live(servers: &[&Server], end: i64, now: i64) -> String {
+    let lines: Vec<_> = servers.iter().map(|s| vec![at(s, end, now)]).collect();
+    text(servers, &[now], &lines)
 }
 
 async fn promtool(file: &Path, data: &Path) -> Result<()> {
@@ -192,17 +219,22 @@ struct Sums {
     buckets: [f64; BOUNDS.len()],
 }
 
-/// The history in OpenMetrics text; `end` in seconds since 1970.
+/// The history in OpenMetrics text; `end` in seconds since 1970, a whole step.
 fn history(end: i64) -> String {
-    let end = end - end.rem_euclid(STEP);
     let times: Vec<i64> = (1..=SAMPLES).map(|n| end - (SAMPLES - n) * STEP).collect();
-    let lines: Vec<Vec<(Now, Sums)>> = SERVERS.iter().map(|s| course(s, &times)).collect();
+    let servers: Vec<&Server> = SERVERS.iter().collect();
+    let lines: Vec<_> = servers.iter().map(|s| course(s, &times)).collect();
+    text(&servers, &times, &lines)
+}
+
+/// Each server's line, with a value for each time, in OpenMetrics text.
+fn text(servers: &[&Server], times: &[i64], lines: &[Vec<(Now, Sums)>]) -> String {
     let mut out = String::new();
     let mut family = |name: &str, kind: &str, suffix: &str, of: &dyn Fn(&(Now, Sums)) -> f64| {
         writeln!(out, "# TYPE {name} {kind}").expect("a String takes everything");
-        for (server, line) in SERVERS.iter().zip(&lines) {
+        for (server, line) in servers.iter().zip(lines) {
             let labels = format!("{name}{suffix}{{{}}}", labels(server));
-            samples(&mut out, &labels, &times, line, of);
+            samples(&mut out, &labels, times, line, of);
         }
     };
     family("vllm:num_requests_running", "gauge", "", &|(n, _)| {
@@ -218,9 +250,9 @@ fn history(end: i64) -> String {
     family("vllm:generation_tokens", "counter", "_total", &|(_, s)| {
         s.generated
     });
-    successes(&mut out, &times, &lines);
-    first_tokens(&mut out, &times, &lines);
-    gpus(&mut out, &times, &lines);
+    successes(&mut out, servers, times, lines);
+    first_tokens(&mut out, servers, times, lines);
+    gpus(&mut out, servers, times, lines);
     out.push_str("# EOF\n");
     out
 }
@@ -250,9 +282,9 @@ fn samples(
     }
 }
 
-fn successes(out: &mut String, times: &[i64], lines: &[Vec<(Now, Sums)>]) {
+fn successes(out: &mut String, servers: &[&Server], times: &[i64], lines: &[Vec<(Now, Sums)>]) {
     out.push_str("# TYPE vllm:request_success counter\n");
-    for (server, line) in SERVERS.iter().zip(lines) {
+    for (server, line) in servers.iter().zip(lines) {
         for reason in ["stop", "length"] {
             let series = format!(
                 "vllm:request_success_total{{{},finished_reason=\"{reason}\"}}",
@@ -266,10 +298,10 @@ fn successes(out: &mut String, times: &[i64], lines: &[Vec<(Now, Sums)>]) {
     }
 }
 
-fn first_tokens(out: &mut String, times: &[i64], lines: &[Vec<(Now, Sums)>]) {
+fn first_tokens(out: &mut String, servers: &[&Server], times: &[i64], lines: &[Vec<(Now, Sums)>]) {
     const NAME: &str = "vllm:time_to_first_token_seconds";
     writeln!(out, "# TYPE {NAME} histogram").expect("a String takes everything");
-    for (server, line) in SERVERS.iter().zip(lines) {
+    for (server, line) in servers.iter().zip(lines) {
         let labels = labels(server);
         for (number, bound) in BOUNDS.iter().enumerate() {
             let series = format!("{NAME}_bucket{{{labels},le=\"{bound:?}\"}}");
@@ -294,10 +326,10 @@ fn first_tokens(out: &mut String, times: &[i64], lines: &[Vec<(Now, Sums)>]) {
     }
 }
 
-fn gpus(out: &mut String, times: &[i64], lines: &[Vec<(Now, Sums)>]) {
+fn gpus(out: &mut String, servers: &[&Server], times: &[i64], lines: &[Vec<(Now, Sums)>]) {
     for name in ["DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED"] {
         writeln!(out, "# TYPE {name} gauge").expect("a String takes everything");
-        for (server, line) in SERVERS.iter().zip(lines) {
+        for (server, line) in servers.iter().zip(lines) {
             for (node, number, used) in server.gpus {
                 let series = format!(
                     "{name}{{cluster=\"{}\",Hostname=\"{node}\",gpu=\"{number}\",namespace=\"{}\",\
@@ -322,34 +354,58 @@ fn course(server: &Server, times: &[i64]) -> Vec<(Now, Sums)> {
     times
         .iter()
         .map(|time| {
-            let load = load_at(server, *time);
-            let asked = server.busiest * load * STEP as f64;
-            // At its busiest a server is at nine tenths of what it can do.
-            let busy = 0.9 * load;
-            let queue = busy * busy / (1.0 - busy);
-            let first = server.first * (1.0 + queue);
-            sums.prompt += asked * server.tokens.0;
-            sums.generated += asked * server.tokens.1;
-            sums.done += asked;
-            sums.cut += 0.04 * asked;
-            sums.first += asked * first;
-            for (bound, bucket) in BOUNDS.iter().zip(&mut sums.buckets) {
-                // Times to the first token taken as exponentially distributed.
-                *bucket += asked * (1.0 - (-bound / first).exp());
-            }
-            let mut shown = sums;
-            for bucket in &mut shown.buckets {
-                *bucket = bucket.floor();
-            }
-            let now = Now {
-                running: (server.busiest * load * server.tokens.1 * 0.02).ceil(),
-                waiting: (queue - 1.0).max(0.0).floor(),
-                cache: (0.75 * busy * busy).min(1.0),
-                busy,
-            };
-            (now, shown)
+            let now = pass(server, *time, STEP, &mut sums);
+            (now, sums.shown())
         })
         .collect()
+}
+
+/// A server at one moment after its week, which ended at `end`: whole steps, and what has passed of
+/// the one that `now` is in.
+fn at(server: &Server, end: i64, now: i64) -> (Now, Sums) {
+    let mut sums = Sums::default();
+    let mut time = end - (SAMPLES - 1) * STEP;
+    while time <= now {
+        pass(server, time, STEP, &mut sums);
+        time += STEP;
+    }
+    let shown = pass(server, time, now - (time - STEP), &mut sums);
+    (shown, sums.shown())
+}
+
+/// Lets some seconds pass, of the step that ends at `time`.
+fn pass(server: &Server, time: i64, seconds: i64, sums: &mut Sums) -> Now {
+    let load = load_at(server, time);
+    let asked = server.busiest * load * seconds as f64;
+    // At its busiest a server is at nine tenths of what it can do.
+    let busy = 0.9 * load;
+    let queue = busy * busy / (1.0 - busy);
+    let first = server.first * (1.0 + queue);
+    sums.prompt += asked * server.tokens.0;
+    sums.generated += asked * server.tokens.1;
+    sums.done += asked;
+    sums.cut += 0.04 * asked;
+    sums.first += asked * first;
+    for (bound, bucket) in BOUNDS.iter().zip(&mut sums.buckets) {
+        // Times to the first token taken as exponentially distributed.
+        *bucket += asked * (1.0 - (-bound / first).exp());
+    }
+    Now {
+        running: (server.busiest * load * server.tokens.1 * 0.02).ceil(),
+        waiting: (queue - 1.0).max(0.0).floor(),
+        cache: (0.75 * busy * busy).min(1.0),
+        busy,
+    }
+}
+
+impl Sums {
+    /// As a server counts: whole requests.
+    fn shown(mut self) -> Self {
+        for bucket in &mut self.buckets {
+            *bucket = bucket.floor();
+        }
+        self
+    }
 }
 
 /// How busy people keep a server, from 0 to 1.
@@ -380,8 +436,9 @@ mod tests {
 
     #[test]
     fn the_week_is_small_and_follows_from_its_end_alone() {
-        let text = history(1_790_000_123);
-        assert_eq!(text, history(1_790_000_123));
+        let end = end_of(1_790_000_123);
+        let text = history(end);
+        assert_eq!(text, history(end));
         let samples = text.lines().filter(|l| !l.starts_with('#')).count();
         assert!((200_000..=300_000).contains(&samples), "{samples}");
         assert!(text.ends_with("# EOF\n"));
@@ -402,5 +459,60 @@ mod tests {
                     && w[1].1.buckets[4] <= w[1].1.done
             }));
         }
+    }
+
+    /// `name{labels}` and the value of each sample, as they stand.
+    fn read(text: &str, time: i64) -> std::collections::BTreeMap<&str, f64> {
+        let end = format!(" {time}");
+        text.lines()
+            .filter_map(|l| l.strip_suffix(&end)?.rsplit_once(' '))
+            .map(|(series, value)| (series, value.parse().expect("a number")))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_live_goes_on_where_the_week_ends() {
+        let end = end_of(1_790_000_123);
+        let (history, servers) = (history(end), SERVERS.iter().collect::<Vec<_>>());
+        let last = read(&history, end);
+        let soon = live(&servers, end, end + 15);
+        let next = read(&soon, end + 15);
+        // The same series, and no counter falls.
+        assert!(last.keys().eq(next.keys()));
+        let counter = |s: &str| {
+            ["_total{", "_bucket{", "_count{", "_sum{"]
+                .iter()
+                .any(|c| s.contains(c))
+        };
+        for (series, before) in &last {
+            if counter(series) {
+                assert!(next[series] >= *before, "{series}");
+                assert!(next[series] - before < 200_000.0, "{series}");
+            }
+        }
+        let whole = live(&servers, end, end + STEP);
+        let half = live(&servers, end, end + STEP / 2);
+        let (whole, half) = (read(&whole, end + STEP), read(&half, end + STEP / 2));
+        let series = format!("vllm:prompt_tokens_total{{{}}}", labels(&SERVERS[0]));
+        let grown = |to: f64| to - last[&*series];
+        assert!((grown(half[&*series]) * 2.0 - grown(whole[&*series])).abs() < 1.0);
+    }
+
+    #[test]
+    fn what_does_not_run_exports_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let data = dir.path().join("data");
+        let time = Timestamp::from_second(1_790_000_400).expect("a time");
+        assert_eq!(
+            now(&data, time, |_, _, _| true)
+                .lines()
+                .filter(|l| !l.starts_with('#'))
+                .count(),
+            0
+        );
+        std::fs::write(dir.path().join(ENDS), "1790000100").expect("written");
+        let text = now(&data, time, |_, _, name| name == "route-planner");
+        assert!(text.contains("model_name=\"route-planner\""));
+        assert!(!text.contains("product-chat"));
     }
 }

@@ -21,6 +21,8 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use metrics::now as metrics_now;
+
 use crate::addresses::WorldAddresses;
 use crate::error::{Error, Result};
 use crate::programs::{Progress, ProgressFn};

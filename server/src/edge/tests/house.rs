@@ -90,7 +90,6 @@ impl House {
             .expect("no clusters");
         let registries = registry::OciRegistries::new(
             registry::AddressPolicy::default(),
-            &[],
             vec![],
             registry::Limits::default(),
         )
