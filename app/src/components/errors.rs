@@ -9,6 +9,7 @@ pub fn ErrorState(kind: Kind, message: String, remedy: Option<String>) -> impl I
     let title = match kind {
         Kind::NotFound => "Not found",
         Kind::Forbidden => "Not allowed",
+        Kind::SignInAgain => "Sign in again",
         Kind::Conflict => "Something else came first",
         Kind::Unavailable => "Not available now",
         Kind::Invalid => "This cannot be shown",
@@ -40,6 +41,10 @@ pub fn FormAlert() -> impl IntoView {
         view! {
             <Alert tone=Tone::Bad title=sentence(&e.message)>
                 {e.remedy.map(|r| view! { <p>{r}</p> })}
+                // In another tab: this one keeps what was typed.
+                {(e.kind == Kind::SignInAgain).then(|| view! {
+                    <p><a href="/signin/start" rel="external noopener" target="_blank">"Sign in again (opens another tab)"</a></p>
+                })}
                 {(!fields.is_empty()).then(|| view! {
                     <ul class="pf-v6-c-list">
                         {fields.into_iter().map(|f| view! { <li><a href=format!("#{}", f.field)>{f.message}</a></li> }).collect_view()}

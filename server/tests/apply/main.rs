@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing test is its own message")]
 
 mod cluster;
+mod groups;
 mod setup;
 
 use domain::{Micros, change::*};

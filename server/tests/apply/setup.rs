@@ -82,21 +82,26 @@ impl Entropy for Counting {
 }
 
 pub struct TestProvider {
-    groups: Mutex<Vec<String>>,
+    /// `None`: it cannot be asked without the person.
+    groups: Mutex<Option<Vec<String>>>,
     clock: Arc<TestClock>,
 }
 
 impl TestProvider {
     pub fn set_groups(&self, groups: &[&str]) {
-        *self.groups.lock().unwrap() = groups.iter().map(|g| (*g).to_owned()).collect();
+        *self.groups.lock().unwrap() = Some(groups.iter().map(|g| (*g).to_owned()).collect());
+    }
+    pub fn cannot_be_asked(&self) {
+        *self.groups.lock().unwrap() = None;
     }
 }
 
 #[async_trait]
 impl IdentityProvider for TestProvider {
     async fn refresh_groups(&self, _: AccountId) -> Result<Option<GroupSnapshot>> {
-        Ok(Some(GroupSnapshot {
-            groups: self.groups.lock().unwrap().clone(),
+        let groups = self.groups.lock().unwrap().clone();
+        Ok(groups.map(|groups| GroupSnapshot {
+            groups,
             source: GroupSource::Refresh,
             taken_at: self.clock.now(),
         }))
@@ -122,7 +127,7 @@ impl Setup {
         let clock = Arc::new(TestClock(AtomicI64::new(1_790_000_000_000_000)));
         let cluster = Memory::new();
         let provider = Arc::new(TestProvider {
-            groups: Mutex::new(vec!["gh-ai".into()]),
+            groups: Mutex::new(Some(vec!["gh-ai".into()])),
             clock: clock.clone(),
         });
         let grant = |group: &str, role| GroupGrant {
@@ -173,6 +178,13 @@ impl Setup {
     }
 
     pub async fn submitted(&self) -> ChangeId {
+        self.try_submit()
+            .await
+            .map_err(|e| format!("{} {:?}", e.for_log(), e.fields))
+            .expect("submits")
+    }
+
+    pub async fn try_submit(&self) -> Result<ChangeId> {
         let form = Form {
             name: "llama".into(),
             namespace: "retail-prod".into(),
@@ -206,8 +218,6 @@ impl Setup {
             .changes
             .submit(&self.requester, submission)
             .await
-            .map_err(|e| format!("{} {:?}", e.for_log(), e.fields))
-            .expect("submits")
     }
 
     pub async fn hash(&self, change: ChangeId) -> Digest {
