@@ -2,4 +2,5 @@
 
 mod house;
 mod http;
+mod refresh;
 mod session;
