@@ -78,7 +78,7 @@ pub fn status_of(kind: Kind) -> u16 {
     match kind {
         Kind::Invalid => 422,
         Kind::NotFound => 404,
-        Kind::Forbidden => 403,
+        Kind::Forbidden | Kind::SignInAgain => 403,
         Kind::Conflict => 409,
         Kind::TooLarge => 413,
         Kind::TooMany => 429,

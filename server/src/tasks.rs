@@ -87,8 +87,9 @@ pub fn start(state: &AppState, worker: &str, stop: &CancellationToken) -> JoinSe
             let s = s.clone();
             async move {
                 let ctx = &s.services.ctx;
+                let now = ctx.clock.now();
                 ctx.store
-                    .session_sweep(ctx.clock.now().plus(-KEEP_SESSIONS))
+                    .session_sweep(now, now.plus(-KEEP_SESSIONS))
                     .await
                     .map(|_| false)
             }

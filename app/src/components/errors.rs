@@ -9,6 +9,7 @@ pub fn ErrorState(kind: Kind, message: String, remedy: Option<String>) -> impl I
     let title = match kind {
         Kind::NotFound => "Not found",
         Kind::Forbidden => "Not allowed",
+        Kind::SignInAgain => "Sign in again",
         Kind::Conflict => "Something else came first",
         Kind::Unavailable => "Not available now",
         Kind::Invalid => "This cannot be shown",
@@ -56,6 +57,10 @@ pub fn form_alert(link: impl Fn(&str) -> Option<String>) -> AnyView {
     view! {
         <Alert tone=Tone::Bad title=title>
             {remedy.map(|r| view! { <p>{r}</p> })}
+            // In another tab: this one keeps what was typed.
+            {(e.kind == Kind::SignInAgain).then(|| view! {
+                <p><a href="/signin/start" rel="external noopener" target="_blank">"Sign in again (opens another tab)"</a></p>
+            })}
             {(!items.is_empty()).then(|| view! { <ul class="pf-v6-c-list">{items}</ul> })}
         </Alert>
     }

@@ -10,6 +10,8 @@ pub enum Kind {
     NotFound,
     /// The person may see it and may not do this (403).
     Forbidden,
+    /// The person may have the right, and has to sign in again to show it (403).
+    SignInAgain,
     /// Something else came first (409).
     Conflict,
     /// Over a limit (413).

@@ -3,14 +3,19 @@
 use crate::{
     Caller, GroupGrant,
     authz::{Action, Policy},
+    caller::grants_of,
     ports::*,
 };
 use domain::{
-    Error, Result,
+    Error, Kind, Result,
     access::{ApprovalRule, Scope},
     ids::{ChangeId, Digest, RecordId},
+    person::GroupSnapshot,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// How long a form waits for the provider.
+const PERSON_WAITS: Duration = Duration::from_secs(5);
 
 /// Settings that use cases need, from the configuration file.
 #[derive(Clone, Debug)]
@@ -21,7 +26,8 @@ pub struct Settings {
     pub hold: i64,
     /// How long a change waits for decisions, microseconds.
     pub expire: i64,
-    /// How old a group snapshot may be at apply, microseconds.
+    /// How old a group snapshot may be when somebody asks for a change, decides one, or when one is
+    /// applied, microseconds.
     pub groups_max_age: i64,
     /// How old an intent without outcome must be before it is reconciled, microseconds.
     pub lease: i64,
@@ -66,6 +72,62 @@ impl Ctx {
             &self.settings.approvals,
             &self.settings.grants,
         )))
+    }
+
+    /// The caller with groups that are young enough to act by: who asks for a change or decides one
+    /// does so by what the provider says now, not by what it said when they signed in.
+    /// Errors: `SignInAgain`, `Unavailable`.
+    pub async fn up_to_date(&self, caller: &Caller) -> Result<Caller> {
+        let age = |g: &GroupSnapshot| self.clock.now().since(g.taken_at);
+        let max = self.settings.groups_max_age;
+        if age(&caller.groups) <= max {
+            return Ok(caller.clone());
+        }
+        // Another request may have refreshed them since this one began.
+        let kept = self.store.groups(caller.account).await?;
+        let groups = match kept.filter(|g| age(g) <= max) {
+            Some(groups) => groups,
+            None => self.refreshed(caller).await?,
+        };
+        Ok(Caller {
+            grants: grants_of(&self.settings.grants, &groups.groups),
+            groups,
+            ..caller.clone()
+        })
+    }
+
+    async fn refreshed(&self, caller: &Caller) -> Result<GroupSnapshot> {
+        let again = "Sign in again, then send this form once more: what you typed is still here.";
+        let asked = self.identity.refresh_groups(caller.account);
+        match tokio::time::timeout(PERSON_WAITS, asked).await {
+            Ok(Ok(Some(groups))) => Ok(groups),
+            Ok(Ok(None)) => Err(Error::new(
+                Kind::SignInAgain,
+                format!(
+                    "your groups were read {} ago and the OpenID provider tells them anew only when you sign in; nothing was done",
+                    domain::time::duration(self.clock.now().since(caller.groups.taken_at))
+                ),
+            )
+            .remedy(again)),
+            Ok(Err(e)) if e.kind == Kind::Forbidden => Err(Error::new(
+                Kind::SignInAgain,
+                "the OpenID provider no longer vouches for your session; nothing was done",
+            )
+            .remedy(again)),
+            Ok(Err(e)) if e.kind != Kind::Unavailable => Err(e),
+            // It may still go on: whoever sends the form again finds what it brought.
+            failed => {
+                let cause = failed.map_or_else(|e| e.to_string(), |f| match f {
+                    Ok(_) => String::new(),
+                    Err(e) => e.for_log(),
+                });
+                Err(Error::unavailable(
+                    "the OpenID provider does not answer, so your groups cannot be checked; nothing was done",
+                )
+                .remedy("Send the form again in a moment: what you typed is still here.")
+                .caused_by(cause))
+            }
+        }
     }
 
     /// A record of something that happens inside the database only.

@@ -1,13 +1,15 @@
-//! Sessions: what ended never comes back, and only one tab refreshes tokens.
+//! Sessions: what ended never comes back, and only one tab refreshes tokens. Tokens outlive a session
+//! as long as a change that its account asked for is on its way.
 
 use crate::{
     Db,
     arg::{Arg, args},
+    conn::Conn,
     row::Row,
 };
 use async_trait::async_trait;
 use domain::{Error, Micros, Result, ids::*};
-use services::ports::{NewRecord, SessionRow, SessionStore};
+use services::ports::{LoggedOut, LogoutToken, NewRecord, SessionRow, SessionStore};
 
 const SESSION: &str = "SELECT id_hash, public_id, account_id, issuer, subject, sid, created_at, seen_at, idle_until, absolute_until,
     ended_at, tokens, tokens_expire_at, data FROM sessions";
@@ -31,24 +33,30 @@ fn session(row: &Row) -> Result<SessionRow> {
     })
 }
 
+/// Accounts that asked for a change which is on its way: the worker will want their groups.
+const WAITED_FOR: &str = "SELECT requester_account FROM changes WHERE state IN ('waiting', 'held', 'queued', 'applying')";
+
+/// Sessions of one account that a refresh tries, at most.
+const TRIED: usize = 20;
+
 impl Db {
-    /// Ends the sessions that a condition names (`$1` is the time) and forgets their tokens. The
-    /// records are written only when a session ended: they say that one did.
+    /// Ends the sessions that a condition names (`$1` is the time). The records are written only when
+    /// a session ended: they say that one did.
     async fn end(
         &self,
+        tx: &mut Conn,
         condition: &'static str,
         args: Vec<Arg>,
         audit: &[NewRecord],
     ) -> Result<u64> {
-        let mut tx = self.begin().await?;
         let sql = format!(
-            "UPDATE sessions SET ended_at = $1, tokens = NULL, tokens_expire_at = NULL WHERE ended_at IS NULL AND {condition}"
+            "UPDATE sessions SET ended_at = $1, tokens = CASE WHEN account_id IN ({WAITED_FOR}) THEN tokens END, tokens_expire_at = NULL
+             WHERE ended_at IS NULL AND {condition}"
         );
         let ended = tx.exec(sql, args).await?;
         if ended > 0 {
-            self.append(&mut tx, audit).await?;
+            self.append(tx, audit).await?;
         }
-        tx.commit().await?;
         Ok(ended)
     }
 }
@@ -111,33 +119,52 @@ impl SessionStore for Db {
     }
 
     async fn session_end(&self, id_hash: &str, now: Micros, audit: &[NewRecord]) -> Result<bool> {
-        Ok(self.end("id_hash = $2", args![now, id_hash], audit).await? > 0)
+        let mut tx = self.begin().await?;
+        let args = args![now, id_hash];
+        let ended = self.end(&mut tx, "id_hash = $2", args, audit).await?;
+        tx.commit().await?;
+        Ok(ended > 0)
     }
 
-    async fn session_end_by_sid(
+    async fn session_refused(
         &self,
-        issuer: &str,
-        sid: &str,
+        id_hash: &str,
         now: Micros,
         audit: &[NewRecord],
-    ) -> Result<u64> {
-        self.end("issuer = $2 AND sid = $3", args![now, issuer, sid], audit)
-            .await
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let sql = "UPDATE sessions SET ended_at = $2
+                   WHERE id_hash = $1 AND ended_at IS NULL AND idle_until > $2 AND absolute_until > $2";
+        let ended = tx.exec(sql, args![id_hash, now]).await?;
+        if ended > 0 {
+            self.append(&mut tx, audit).await?;
+        }
+        let sql = "UPDATE sessions SET tokens = NULL, tokens_expire_at = NULL WHERE id_hash = $1";
+        tx.exec(sql, args![id_hash]).await?;
+        tx.commit().await?;
+        Ok(ended > 0)
     }
 
-    async fn session_end_by_subject(
+    async fn session_logout(
         &self,
-        issuer: &str,
-        subject: &str,
+        token: &LogoutToken,
         now: Micros,
         audit: &[NewRecord],
-    ) -> Result<u64> {
-        self.end(
-            "issuer = $2 AND subject = $3",
-            args![now, issuer, subject],
-            audit,
-        )
-        .await
+    ) -> Result<Option<u64>> {
+        let mut tx = self.begin().await?;
+        let sql = "INSERT INTO logout_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING";
+        let args = args![&token.jti, token.expires];
+        if tx.exec(sql, args).await? == 0 {
+            return Ok(None);
+        }
+        let (condition, name) = match &token.whose {
+            LoggedOut::Session(sid) => ("issuer = $2 AND sid = $3", sid),
+            LoggedOut::Subject(subject) => ("issuer = $2 AND subject = $3", subject),
+        };
+        let args = args![now, &token.issuer, name];
+        let ended = self.end(&mut tx, condition, args, audit).await?;
+        tx.commit().await?;
+        Ok(Some(ended))
     }
 
     async fn session_refresh_lease(
@@ -148,10 +175,17 @@ impl SessionStore for Db {
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
         let sql = "UPDATE sessions SET refresh_until = $3
-                   WHERE id_hash = $1 AND ended_at IS NULL AND (refresh_until IS NULL OR refresh_until <= $2)";
+                   WHERE id_hash = $1 AND tokens IS NOT NULL AND (refresh_until IS NULL OR refresh_until <= $2)";
         let taken = tx.exec(sql, args![id_hash, now, until]).await?;
         tx.commit().await?;
         Ok(taken > 0)
+    }
+
+    async fn session_refresh_free(&self, id_hash: &str, at: Micros) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let sql = "UPDATE sessions SET refresh_until = $2 WHERE id_hash = $1";
+        tx.exec(sql, args![id_hash, at]).await?;
+        tx.commit().await
     }
 
     async fn session_put_tokens(
@@ -161,28 +195,34 @@ impl SessionStore for Db {
         expire_at: Option<Micros>,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
-        let sql = "UPDATE sessions SET tokens = $2, tokens_expire_at = $3, refresh_until = NULL WHERE id_hash = $1 AND ended_at IS NULL";
+        let sql = "UPDATE sessions SET tokens = $2, tokens_expire_at = $3 WHERE id_hash = $1 AND tokens IS NOT NULL";
         tx.exec(sql, args![id_hash, tokens, expire_at]).await?;
         tx.commit().await
     }
 
-    async fn session_latest_of(
-        &self,
-        account: AccountId,
-        now: Micros,
-    ) -> Result<Option<SessionRow>> {
-        let sql = format!(
-            "{SESSION} WHERE account_id = $1 AND tokens IS NOT NULL AND ended_at IS NULL AND idle_until > $2 AND absolute_until > $2
-             ORDER BY seen_at DESC, id_hash LIMIT 1"
-        );
-        let row = self.read().await?.one(sql, args![account, now]).await?;
+    async fn session_with_tokens(&self, id_hash: &str) -> Result<Option<SessionRow>> {
+        let sql = format!("{SESSION} WHERE id_hash = $1 AND tokens IS NOT NULL");
+        let row = self.read().await?.one(sql, args![id_hash]).await?;
         row.map(|r| session(&r)).transpose()
     }
 
-    async fn session_sweep(&self, before: Micros) -> Result<u64> {
+    async fn sessions_with_tokens_of(&self, account: AccountId) -> Result<Vec<SessionRow>> {
+        let sql = format!(
+            "{SESSION} WHERE account_id = $1 AND tokens IS NOT NULL ORDER BY seen_at DESC, id_hash LIMIT {TRIED}"
+        );
+        let found = self.read().await?.all(sql, args![account]).await?;
+        found.iter().map(session).collect()
+    }
+
+    async fn session_sweep(&self, now: Micros, before: Micros) -> Result<u64> {
         let mut tx = self.begin().await?;
-        let sql =
-            "DELETE FROM sessions WHERE ended_at < $1 OR idle_until < $1 OR absolute_until < $1";
+        let sql = format!(
+            "UPDATE sessions SET tokens = NULL, tokens_expire_at = NULL
+             WHERE tokens IS NOT NULL AND (ended_at IS NOT NULL OR idle_until <= $1 OR absolute_until <= $1)
+                 AND (account_id IS NULL OR account_id NOT IN ({WAITED_FOR}))"
+        );
+        tx.exec(sql, args![now]).await?;
+        let sql = "DELETE FROM sessions WHERE tokens IS NULL AND (ended_at < $1 OR idle_until < $1 OR absolute_until < $1)";
         let swept = tx.exec(sql, args![before]).await?;
         tx.exec(
             "DELETE FROM logout_tokens WHERE expires_at < $1",
@@ -191,13 +231,5 @@ impl SessionStore for Db {
         .await?;
         tx.commit().await?;
         Ok(swept)
-    }
-
-    async fn logout_token_once(&self, jti: &str, expires: Micros) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let sql = "INSERT INTO logout_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING";
-        let new = tx.exec(sql, args![jti, expires]).await?;
-        tx.commit().await?;
-        Ok(new > 0)
     }
 }

@@ -117,13 +117,14 @@ pub struct Oidc {
     /// Default `openid profile email`; add `offline_access` so that groups can be checked at apply.
     #[serde(default = "defaults::scopes")]
     pub scopes: Vec<String>,
-    /// Claim with the list of group names. Default `groups`.
+    /// Claim with the list of group names, or the path to it (`realm_access.roles`). Default `groups`.
     #[serde(default = "defaults::groups_claim")]
     pub groups_claim: String,
     /// Claim that names the account for people and clusters. Default `preferred_username`.
     #[serde(default = "defaults::username_claim")]
     pub username_claim: String,
-    /// Claim by which several accounts are known as one person (four eyes). Default none.
+    /// Claim by which several accounts are known as one person (four eyes); an account without it cannot
+    /// sign in. Default none.
     pub person_claim: Option<String>,
     /// How far the provider's clock may be off. Default 60.
     #[serde(default = "defaults::clock_skew_seconds")]
@@ -144,7 +145,8 @@ pub struct Session {
     pub idle_minutes: i64,
     /// Ends in any case. Default 12.
     pub absolute_hours: i64,
-    /// How old groups may be: older ones are refreshed at the provider. Default 15.
+    /// How old groups may be when somebody asks for a change, decides one, or when one is applied: older
+    /// ones are refreshed at the provider first, or refused. Default 15.
     pub groups_max_age_minutes: i64,
 }
 
@@ -236,7 +238,7 @@ pub struct Prometheus {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
-    /// Bearer token; without one only loopback addresses may read.
+    /// Bearer token; without one only programs of this machine may read.
     pub token: Option<Secret>,
     pub token_file: Option<PathBuf>,
 }

@@ -76,7 +76,9 @@ async fn signed(
             .await?;
     }
     let row = Arc::new(row);
-    if now.since(caller.groups.taken_at) >= ctx.settings.groups_max_age && row.tokens.is_some() {
+    if now.since(caller.groups.taken_at) >= ctx.settings.groups_max_age
+        && state.identity.refreshable(&row)
+    {
         refresh_aside(state.clone(), row.clone());
     }
     Ok(Some(Signed {

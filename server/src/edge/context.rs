@@ -20,6 +20,8 @@ pub struct RequestContext {
     /// UUIDv7, made here: a client cannot choose what stands in our log.
     pub id: String,
     pub address: IpAddr,
+    /// Where the connection itself comes from: the caller's address, or a proxy's.
+    pub peer: IpAddr,
     /// For the scripts of this one page (Content Security Policy).
     pub nonce: String,
 }
@@ -37,9 +39,12 @@ pub fn request_id() -> String {
 pub async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let entropy = &state.services.ctx.entropy;
+    let peer = peer(&request);
+    let proxies = &state.config.server.trusted_proxies;
     let context = RequestContext {
         id: entropy.uuid().to_string(),
-        address: address(&request, &state.config.server.trusted_proxies),
+        address: forwarded(peer, request.headers(), proxies),
+        peer,
         nonce: crate::system::token(&**entropy),
     };
     let method = request.method().clone();
@@ -66,16 +71,15 @@ pub async fn observe(State(state): State<AppState>, mut request: Request, next: 
     response
 }
 
-/// The address of whoever asks: the last one in `X-Forwarded-For` that is no proxy of ours, if the
-/// connection itself comes from such a proxy; else the connection's. Anybody can write that header.
-fn address(request: &Request, proxies: &[IpAddr]) -> IpAddr {
-    let peer = request
+fn peer(request: &Request) -> IpAddr {
+    request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
-        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |c| c.0.ip().to_canonical());
-    forwarded(peer, request.headers(), proxies)
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |c| c.0.ip().to_canonical())
 }
 
+/// The address of whoever asks: the last one in `X-Forwarded-For` that is no proxy of ours, if the
+/// connection itself comes from such a proxy; else the connection's. Anybody can write that header.
 fn forwarded(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> IpAddr {
     if !proxies.contains(&peer) {
         return peer;

@@ -47,7 +47,7 @@ pub async fn metrics(
         Some(token) => {
             bearer(&headers).is_some_and(|t| same(t.as_bytes(), token.expose().as_bytes()))
         }
-        None => context.address.is_loopback(),
+        None => from_this_machine(&state, &context, &headers),
     };
     if !allowed {
         return (
@@ -66,6 +66,16 @@ pub async fn metrics(
         text,
     )
         .into_response()
+}
+
+/// A program of this machine, and nobody whom a proxy on this machine brings: behind one that is not
+/// told of in `server.trusted_proxies`, every connection comes from a loopback address.
+fn from_this_machine(state: &AppState, context: &RequestContext, headers: &HeaderMap) -> bool {
+    let believed = state.config.server.trusted_proxies.contains(&context.peer);
+    let forwarded = headers.contains_key("forwarded")
+        || headers.contains_key("x-real-ip")
+        || (headers.contains_key("x-forwarded-for") && !believed);
+    context.address.is_loopback() && !forwarded
 }
 
 /// The token of `Authorization: Bearer …`.

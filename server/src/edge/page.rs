@@ -62,7 +62,7 @@ pub fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::NotFound => StatusCode::NOT_FOUND,
-        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::Forbidden | Kind::SignInAgain => StatusCode::FORBIDDEN,
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
@@ -76,6 +76,7 @@ fn heading(kind: Kind) -> &'static str {
         Kind::Invalid => "This cannot be used",
         Kind::NotFound => "Nothing here",
         Kind::Forbidden => "Not allowed",
+        Kind::SignInAgain => "Sign in again",
         Kind::Conflict => "Something else came first",
         Kind::TooLarge => "Too large",
         Kind::TooMany => "Too often",

@@ -26,7 +26,7 @@ use serde::Deserialize;
 use serde_json::json;
 use services::{
     Caller, Ctx,
-    ports::{NewRecord, RecordOutcome, Retention},
+    ports::{self, LoggedOut, NewRecord, RecordOutcome, Retention},
 };
 use tower_sessions::Session;
 
@@ -365,42 +365,31 @@ async fn end_by_token(state: &AppState, text: &str) -> Result<u64, SignInError> 
     let ctx = &state.services.ctx;
     let now = ctx.clock.now();
     let unavailable = SignInError::Unavailable;
-    let expires = Micros(logout.expires.saturating_mul(Micros::SECOND));
-    if !ctx
-        .store
-        .logout_token_once(&logout.jti, expires)
-        .await
-        .map_err(unavailable)?
-    {
-        return Err(Refused::Replayed.into());
-    }
     let issuer = state.provider.issuer();
-    let object = match &logout.sid {
-        Some(_) => "session:by-sid".to_owned(),
-        None => "session:by-subject".to_owned(),
+    // A `sid` names one session; without it all sessions of the subject end.
+    let (object, whose) = match (logout.sid, logout.sub) {
+        (Some(sid), _) => ("session:by-sid", LoggedOut::Session(sid)),
+        (None, Some(sub)) => ("session:by-subject", LoggedOut::Subject(sub)),
+        (None, None) => return Err(Refused::Missing("sid or sub").into()),
     };
     let record = access(
         ctx,
         None,
         "session.end",
-        object,
+        object.to_owned(),
         json!({ "by": "provider", "issuer": issuer, "jti": logout.jti }),
     );
-    // A `sid` names one session; without it all sessions of the subject end.
-    match (&logout.sid, &logout.sub) {
-        (Some(sid), _) => {
-            ctx.store
-                .session_end_by_sid(issuer, sid, now, &[record])
-                .await
-        }
-        (None, Some(sub)) => {
-            ctx.store
-                .session_end_by_subject(issuer, sub, now, &[record])
-                .await
-        }
-        (None, None) => Ok(0),
-    }
-    .map_err(unavailable)
+    let token = ports::LogoutToken {
+        jti: logout.jti,
+        expires: Micros(logout.expires.saturating_mul(Micros::SECOND)),
+        issuer: issuer.to_owned(),
+        whose,
+    };
+    ctx.store
+        .session_logout(&token, now, &[record])
+        .await
+        .map_err(unavailable)?
+        .ok_or_else(|| Refused::Replayed.into())
 }
 
 /// A record about somebody's access.

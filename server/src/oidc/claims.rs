@@ -35,12 +35,47 @@ pub(super) struct Claims<'a> {
     pub userinfo: Option<&'a Map<String, Value>>,
 }
 
+/// A claim by its name; where no claim has that name, by its path: `realm_access.roles`, or a JSON
+/// pointer as `/realm_access/roles`.
+pub(super) fn find<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let nested = || {
+        let (first, rest) = match name.strip_prefix('/') {
+            Some(pointer) => {
+                return match pointer.split_once('/') {
+                    Some((first, rest)) => claims.get(first)?.pointer(&format!("/{rest}")),
+                    None => claims.get(pointer),
+                };
+            }
+            None => name.split_once('.')?,
+        };
+        let mut found = claims.get(first)?;
+        for part in rest.split('.') {
+            found = found.get(part)?;
+        }
+        Some(found)
+    };
+    claims.get(name).or_else(nested).filter(|v| !v.is_null())
+}
+
 impl Claims<'_> {
     fn get(&self, name: &str) -> Option<&Value> {
-        self.id
-            .get(name)
-            .or_else(|| self.userinfo?.get(name))
-            .filter(|v| !v.is_null())
+        find(self.id, name).or_else(|| find(self.userinfo?, name))
+    }
+
+    /// Does the provider say that the claim is elsewhere, because it is too large (OpenID Connect Core
+    /// 5.6.2; Entra does so from 200 groups on)?
+    fn elsewhere(&self, name: &str) -> bool {
+        [Some(self.id), self.userinfo]
+            .into_iter()
+            .flatten()
+            .filter_map(|claims| claims.get("_claim_names")?.as_object())
+            .any(|names| names.contains_key(name))
+    }
+
+    /// As kube-apiserver has it: an address that the provider says is not verified names nobody.
+    fn unverified_email(&self) -> bool {
+        self.get("email_verified")
+            .is_some_and(|v| *v != Value::Bool(true) && v.as_str() != Some("true"))
     }
 
     /// A name for people: without what could forge a line of a log or turn its direction.
@@ -68,10 +103,12 @@ impl Claims<'_> {
         }
     }
 
-    /// The group names. Errors: when the claim is there and is no list of names.
-    pub fn groups(&self, claim: &str) -> Result<Vec<String>, SignInError> {
+    /// The group names; `None` where the claim is in neither source.
+    /// Errors: when the claim is there and is no list of names, or when there are too many to be sent.
+    pub fn groups(&self, claim: &str) -> Result<Option<Vec<String>>, SignInError> {
         let list = match self.get(claim) {
-            None => return Ok(Vec::new()),
+            None if self.elsewhere(claim) => return Err(SignInError::TooManyGroups),
+            None => return Ok(None),
             Some(Value::String(one)) => vec![one.as_str()],
             Some(Value::Array(list)) => list
                 .iter()
@@ -94,7 +131,7 @@ impl Claims<'_> {
         let mut groups: Vec<String> = list.into_iter().map(String::from).collect();
         groups.sort();
         groups.dedup();
-        Ok(groups)
+        Ok(Some(groups))
     }
 
     pub fn sign_in(
@@ -106,10 +143,26 @@ impl Claims<'_> {
         let username = self
             .exact(&config.username_claim)?
             .ok_or_else(|| SignInError::NoUsername)?;
+        if config.username_claim == "email" && self.unverified_email() {
+            return Err(SignInError::UnverifiedEmail);
+        }
+        // Without it the account would be a person of its own and could approve what another account
+        // of the same person asked for.
         let person_key = match &config.person_claim {
-            Some(claim) => self.exact(claim)?,
+            Some(claim) => Some(
+                self.exact(claim)?
+                    .ok_or_else(|| SignInError::NoPerson(claim.clone()))?,
+            ),
             None => None,
         };
+        // Many providers leave the claim away for an account without groups.
+        let groups = self.groups(&config.groups_claim)?.unwrap_or_else(|| {
+            tracing::info!(
+                claim = config.groups_claim,
+                "somebody signs in without a groups claim: the account has no groups, or the claim is not configured at the provider"
+            );
+            Vec::new()
+        });
         Ok(SignIn {
             issuer: config.issuer.clone(),
             subject: subject.to_owned(),
@@ -117,7 +170,7 @@ impl Claims<'_> {
             username,
             email: self.name("email"),
             person_key,
-            groups: self.groups(&config.groups_claim)?,
+            groups,
             at: now,
         })
     }

@@ -3,7 +3,7 @@
 
 use super::{
     Metadata, Provider,
-    claims::{Claims, Tokens},
+    claims::{self, Claims, Tokens},
     http,
     jose::{Refused, same},
 };
@@ -63,6 +63,12 @@ pub enum SignInError {
     Provider(String),
     #[error("the provider sends no user name")]
     NoUsername,
+    #[error("the provider does not send the person claim `{0}`")]
+    NoPerson(String),
+    #[error("the provider says that the e-mail address is not verified")]
+    UnverifiedEmail,
+    #[error("the account has more groups than the provider puts into a token")]
+    TooManyGroups,
     #[error("the provider's answer cannot be read: {0}")]
     Unreadable(String),
     #[error("{}", .0.for_log())]
@@ -77,6 +83,9 @@ impl SignInError {
             Self::Mixed(_) => "mixed-up",
             Self::Provider(_) => "provider-refused",
             Self::NoUsername => "no-username",
+            Self::NoPerson(_) => "no-person",
+            Self::UnverifiedEmail => "unverified-email",
+            Self::TooManyGroups => "too-many-groups",
             Self::Unreadable(_) => "unreadable",
             Self::Unavailable(_) => "unavailable",
         }
@@ -94,6 +103,12 @@ impl SignInError {
                 .remedy("Sign in again."),
             Self::NoUsername => Error::forbidden("the OpenID provider does not say what this account is called")
                 .remedy("Whoever runs this console should check oidc.username_claim and the scopes."),
+            Self::NoPerson(claim) => Error::forbidden(format!("the OpenID provider does not send “{claim}” for this account, by which the console knows which accounts are one person’s"))
+                .remedy("Whoever manages the OpenID provider should fill it in for this account; whoever runs this console should check oidc.person_claim and the scopes."),
+            Self::UnverifiedEmail => Error::forbidden("the OpenID provider has not verified this account’s e-mail address, which is its user name here")
+                .remedy("Verify the address at the provider and sign in again."),
+            Self::TooManyGroups => Error::forbidden("the OpenID provider sent too many groups to list: it only says where they could be asked for")
+                .remedy("Whoever manages the OpenID provider should let it send only the groups that are assigned to this application, or app roles; oidc.groups_claim names the claim."),
             e @ (Self::Refused(_) | Self::Unreadable(_)) => {
                 Error::forbidden("the OpenID provider's answer could not be verified, so nobody was signed in")
                     .remedy("Sign in again. If it happens again, tell whoever runs this console: the log has the reason.")
@@ -112,6 +127,7 @@ impl Provider {
         entropy: &dyn Entropy,
     ) -> Result<(Url, LoginState), Error> {
         let metadata = self.metadata().await?;
+        self.probe(&metadata).await?;
         let keep = LoginState {
             state: token(entropy),
             nonce: token(entropy),
@@ -195,8 +211,14 @@ impl Provider {
         let subject = verified
             .id_token(&self.expect(), Some(&keep.nonce), &access)?
             .to_owned();
+        let c = &self.config;
+        let wanted: Vec<&str> = [&c.groups_claim, &c.username_claim]
+            .into_iter()
+            .chain(&c.person_claim)
+            .map(String::as_str)
+            .collect();
         let userinfo = self
-            .userinfo_if_needed(&metadata, &verified.claims, &access, &subject)
+            .userinfo_if_needed(&metadata, &verified.claims, &wanted, &access, &subject)
             .await?;
         let claims = Claims {
             id: &verified.claims,
@@ -247,25 +269,19 @@ impl Provider {
             })
     }
 
-    /// The userinfo answer, where the ID token does not say all that is configured. What it says of
+    /// The userinfo answer, where the ID token does not say all that is wanted. What it says of
     /// another subject is refused, with the sign-in (OpenID Connect Core 5.3.2).
     pub(super) async fn userinfo_if_needed(
         &self,
         metadata: &Metadata,
         id_claims: &Map<String, Value>,
+        wanted: &[&str],
         access: &str,
         subject: &str,
     ) -> Result<Option<Map<String, Value>>, SignInError> {
-        let c = &self.config;
-        let wanted = [
-            Some(&c.groups_claim),
-            Some(&c.username_claim),
-            c.person_claim.as_ref(),
-        ];
         if wanted
-            .into_iter()
-            .flatten()
-            .all(|claim| id_claims.contains_key(claim))
+            .iter()
+            .all(|claim| claims::find(id_claims, claim).is_some())
         {
             return Ok(None);
         }
@@ -280,10 +296,17 @@ impl Provider {
         let response = http::send(self.http.clone(), request)
             .await
             .map_err(|e| SignInError::Unavailable(super::unavailable().caused_by(e)))?;
-        if !response.status().is_success() {
+        let status = response.status();
+        if status.is_server_error() || status == ::http::StatusCode::TOO_MANY_REQUESTS {
+            let cause = format!("userinfo answered {}", status.as_u16());
+            return Err(SignInError::Unavailable(
+                super::unavailable().caused_by(cause),
+            ));
+        }
+        if !status.is_success() {
             return Err(SignInError::Unreadable(format!(
                 "userinfo answered {}",
-                response.status().as_u16()
+                status.as_u16()
             )));
         }
         let claims: Map<String, Value> = serde_json::from_slice(response.body())

@@ -75,6 +75,10 @@ const RETRY_AFTER: i64 = 2 * Micros::SECOND;
 /// The least time between two fetches of the keys: a token with an invented key id must not make
 /// the console hammer the provider.
 const KEYS_AFTER: i64 = 10 * Micros::SECOND;
+/// Whoever is sent to the provider to sign in is sent to one that answered within this time.
+const SEEN_WITHIN: i64 = 2 * Micros::SECOND;
+/// How long that is waited for: a person waits.
+const PROBE: Duration = Duration::from_millis(1500);
 /// How often the background task looks again when all is well.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 
@@ -84,6 +88,8 @@ struct Known {
     metadata: Option<Arc<Metadata>>,
     keys: Option<Arc<CoreJsonWebKeySet>>,
     keys_at: Option<Micros>,
+    /// When it answered last, as far as [`Provider::probe`] and discovery know.
+    seen_at: Option<Micros>,
     failed_at: Option<Micros>,
 }
 
@@ -97,6 +103,8 @@ pub struct Provider {
     known: RwLock<Known>,
     /// One conversation about metadata or keys at a time.
     gate: tokio::sync::Mutex<()>,
+    /// One probe at a time.
+    probing: tokio::sync::Mutex<()>,
 }
 
 impl Provider {
@@ -113,6 +121,7 @@ impl Provider {
             clock,
             known: RwLock::default(),
             gate: tokio::sync::Mutex::default(),
+            probing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -196,6 +205,7 @@ impl Provider {
                         metadata: Some(metadata.clone()),
                         keys: Some(keys),
                         keys_at: Some(now),
+                        seen_at: Some(now),
                         failed_at: None,
                     };
                 });
@@ -206,6 +216,41 @@ impl Provider {
                 Err(unavailable().caused_by(e))
             }
         }
+    }
+
+    /// Does the provider answer at this moment? Before a browser is sent there: it would show its own
+    /// error page, with no way back.
+    /// Errors: `Unavailable`.
+    async fn probe(&self, metadata: &Metadata) -> Result<(), Error> {
+        let _probing = self.probing.lock().await;
+        let (known, now) = (self.known(), self.clock.now());
+        if known
+            .failed_at
+            .is_some_and(|at| now.since(at) < RETRY_AFTER)
+        {
+            return Err(unavailable());
+        }
+        if known.seen_at.is_some_and(|at| now.since(at) < SEEN_WITHIN) {
+            return Ok(());
+        }
+        let issuer = metadata.issuer().as_str().trim_end_matches('/');
+        let asked = self
+            .http
+            .get(format!("{issuer}/.well-known/openid-configuration"))
+            .timeout(PROBE)
+            .send()
+            .await;
+        let problem = match asked {
+            // A gateway in front of a provider that is away answers too.
+            Ok(r) if r.status().is_server_error() => format!("it answered {}", r.status()),
+            Ok(_) => {
+                self.learn(|k| (k.seen_at, k.failed_at) = (Some(now), None));
+                return Ok(());
+            }
+            Err(e) => e.to_string(),
+        };
+        self.learn(|k| k.failed_at = Some(now));
+        Err(unavailable().caused_by(problem))
     }
 
     /// The provider's keys, fetched anew when that was not done just now.

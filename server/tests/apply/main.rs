@@ -8,6 +8,7 @@
 mod api;
 mod cluster;
 mod ends;
+mod groups;
 mod moved;
 mod queue;
 mod rules;

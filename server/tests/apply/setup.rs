@@ -87,21 +87,26 @@ impl Entropy for Counting {
 }
 
 pub struct TestProvider {
-    groups: Mutex<Vec<String>>,
+    /// `None`: it cannot be asked without the person.
+    groups: Mutex<Option<Vec<String>>>,
     clock: Arc<TestClock>,
 }
 
 impl TestProvider {
     pub fn set_groups(&self, groups: &[&str]) {
-        *self.groups.lock().unwrap() = groups.iter().map(|g| (*g).to_owned()).collect();
+        *self.groups.lock().unwrap() = Some(groups.iter().map(|g| (*g).to_owned()).collect());
+    }
+    pub fn cannot_be_asked(&self) {
+        *self.groups.lock().unwrap() = None;
     }
 }
 
 #[async_trait]
 impl IdentityProvider for TestProvider {
     async fn refresh_groups(&self, _: AccountId) -> Result<Option<GroupSnapshot>> {
-        Ok(Some(GroupSnapshot {
-            groups: self.groups.lock().unwrap().clone(),
+        let groups = self.groups.lock().unwrap().clone();
+        Ok(groups.map(|groups| GroupSnapshot {
+            groups,
             source: GroupSource::Refresh,
             taken_at: self.clock.now(),
         }))
@@ -127,7 +132,7 @@ impl Setup {
         let clock = Arc::new(TestClock(AtomicI64::new(1_790_000_000_000_000)));
         let cluster = Memory::new();
         let provider = Arc::new(TestProvider {
-            groups: Mutex::new(vec!["gh-ai".into()]),
+            groups: Mutex::new(Some(vec!["gh-ai".into()])),
             clock: clock.clone(),
         });
         let grant = |group: &str, role| GroupGrant {
@@ -206,6 +211,13 @@ impl Setup {
             .await
             .map_err(|e| format!("{} {:?}", e.for_log(), e.fields))
             .expect("submits")
+    }
+
+    pub async fn try_submit(&self) -> Result<ChangeId> {
+        self.services
+            .changes
+            .submit(&self.requester, submission("one", "llama"))
+            .await
     }
 
     /// `llama` runs on `one`, as it was decided.

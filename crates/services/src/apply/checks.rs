@@ -254,7 +254,7 @@ impl Apply {
                 domain::time::duration(ctx.settings.groups_max_age)
             ))),
             Err(e) if e.kind == Kind::Forbidden => Err(End::failed(
-                "The provider says that the requester's account may no longer be used.",
+                "The provider no longer answers for the requester: they signed out there, took the console's access back, or may no longer sign in. They can sign in and ask again.",
             )),
             Err(e) => Err(End::Later { message: e.message }),
         })

@@ -36,6 +36,7 @@ impl Changes {
         hash: &Digest,
     ) -> Result<DecisionId> {
         let ctx = &self.0;
+        let caller = &ctx.up_to_date(caller).await?;
         let change = self.visible(caller, id).await?;
         let revision = self.revision(&change).await?;
         let decisions = ctx.store.decisions(id).await?;

@@ -92,6 +92,7 @@ impl Changes {
         comment: &str,
         expected: Option<Digest>,
     ) -> Result<ChangeId> {
+        let caller = &self.0.up_to_date(caller).await?;
         let manifest = self.manifest_for(caller, key, ask).await?;
         let usage = self
             .0
@@ -192,6 +193,7 @@ impl Changes {
     pub async fn submit(&self, caller: &Caller, s: Submission) -> Result<ChangeId> {
         let ctx = &self.0;
         check_words(&s)?;
+        let caller = &ctx.up_to_date(caller).await?;
         let prepared =
             prepare::prepare(ctx, caller, &s.cluster, &s.namespace, s.kind, &s.manifest).await?;
         let Some(content) = prepared.content.clone().filter(|_| prepared.submittable()) else {

@@ -38,44 +38,67 @@ pub trait SessionStore {
     async fn session_save(&self, id_hash: &str, data: &[u8], now: Micros) -> Result<bool>;
     /// Moves the idle limit; call at most once a minute for a session.
     async fn session_touch(&self, id_hash: &str, now: Micros, idle_until: Micros) -> Result<()>;
+    /// Ends one. Its tokens are forgotten, unless a change that its account asked for is on its way:
+    /// then they stay, for the worker alone, until [`SessionStore::session_sweep`] finds no such change.
     async fn session_end(&self, id_hash: &str, now: Micros, audit: &[NewRecord]) -> Result<bool>;
-    /// Ends by the provider's `sid`; answers how many.
-    async fn session_end_by_sid(
+    /// The provider refused its tokens: it ends, and they are forgotten in any case. The records are
+    /// written if it was live.
+    async fn session_refused(
         &self,
-        issuer: &str,
-        sid: &str,
+        id_hash: &str,
         now: Micros,
         audit: &[NewRecord],
-    ) -> Result<u64>;
-    async fn session_end_by_subject(
+    ) -> Result<bool>;
+    /// What the provider's logout token names ends, as in [`SessionStore::session_end`], in one
+    /// transaction with the memory that the token was used. `None`: it was used before.
+    async fn session_logout(
         &self,
-        issuer: &str,
-        subject: &str,
+        token: &LogoutToken,
         now: Micros,
         audit: &[NewRecord],
-    ) -> Result<u64>;
-    /// One refresh even with many tabs: `true` for the one who may, until `until`.
+    ) -> Result<Option<u64>>;
+    /// One refresh even with many tabs: `true` for the one who may, until `until`. Only where there
+    /// are tokens; whether the session is live does not matter.
     async fn session_refresh_lease(
         &self,
         id_hash: &str,
         now: Micros,
         until: Micros,
     ) -> Result<bool>;
-    /// New tokens; ends the refresh lease.
+    /// The lease is free again at this time.
+    async fn session_refresh_free(&self, id_hash: &str, at: Micros) -> Result<()>;
+    /// New tokens in place of those that are there; the lease goes on.
     async fn session_put_tokens(
         &self,
         id_hash: &str,
         tokens: &[u8],
         expire_at: Option<Micros>,
     ) -> Result<()>;
-    /// The newest live session of an account that has tokens: the worker refreshes groups by it.
-    async fn session_latest_of(
-        &self,
-        account: AccountId,
-        now: Micros,
-    ) -> Result<Option<SessionRow>>;
-    /// Removes what ended or ran out before this; answers how many.
-    async fn session_sweep(&self, before: Micros) -> Result<u64>;
-    /// Remembers a logout token's `jti` until it expires; `false` when it was seen before.
-    async fn logout_token_once(&self, jti: &str, expires: Micros) -> Result<bool>;
+    /// A session with tokens, live or not.
+    async fn session_with_tokens(&self, id_hash: &str) -> Result<Option<SessionRow>>;
+    /// The sessions of an account that have tokens, live or not, newest first: by one of them its
+    /// groups can be asked for.
+    async fn sessions_with_tokens_of(&self, account: AccountId) -> Result<Vec<SessionRow>>;
+    /// Forgets the tokens of sessions that are over and that no change on its way needs, then removes
+    /// sessions without tokens that were over before `before`; answers how many.
+    async fn session_sweep(&self, now: Micros, before: Micros) -> Result<u64>;
+}
+
+/// A back-channel logout token that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogoutToken {
+    pub jti: String,
+    /// Until then its `jti` is remembered.
+    pub expires: Micros,
+    pub issuer: String,
+    pub whose: LoggedOut,
+}
+
+/// What a logout token ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoggedOut {
+    /// One session, by the provider's `sid`.
+    Session(String),
+    /// All sessions of this subject.
+    Subject(String),
 }

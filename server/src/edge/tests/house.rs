@@ -29,6 +29,7 @@ pub struct House {
     pub key: Key,
     pub router: Router,
     pub store: Arc<dyn Store>,
+    pub db: Arc<store::Db>,
     pub backend: Backend,
     pub state: AppState,
     _folder: tempfile::TempDir,
@@ -77,6 +78,7 @@ impl House {
         let options = store::Options::new(audit::Keyring::new(&secret), entropy.clone());
         let db = store::connect(&url, options).await.expect("a new database");
         let store: Arc<dyn Store> = db.clone();
+        let kept = db.clone();
         let vault = Arc::new(Vault::new(&secret));
         let clock = world.clock.clone();
         let identity = Arc::new(ProviderIdentity {
@@ -146,6 +148,7 @@ impl House {
             key,
             router,
             store,
+            db: kept,
             backend,
             state,
             _folder: folder,

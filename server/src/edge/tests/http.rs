@@ -127,6 +127,22 @@ async fn health_metrics_and_files() {
 }
 
 #[tokio::test]
+async fn figures_are_for_this_machine_and_not_for_whom_its_proxy_brings() {
+    let house = House::new().await;
+    let mut b = house.browser();
+    assert_eq!(b.get("/metrics").await.status, StatusCode::OK);
+    for header in [
+        ("x-forwarded-for", "203.0.113.9"),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("forwarded", "for=203.0.113.9"),
+        ("x-real-ip", "203.0.113.9"),
+    ] {
+        let answer = b.send(Method::GET, "/metrics", &[header], "").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{header:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_registry_tells_only_with_its_token() {
     let house = House::new().await;
     let mut b = house.browser();

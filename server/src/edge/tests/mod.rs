@@ -3,4 +3,5 @@
 mod api;
 mod house;
 mod http;
+mod refresh;
 mod session;

@@ -324,6 +324,25 @@ async fn a_provider_that_is_down_is_said_so_and_signed_in_people_go_on() {
 }
 
 #[tokio::test]
+async fn nobody_is_sent_to_a_provider_that_went_away() {
+    let house = House::new().await;
+    let mut signed_in = house.browser();
+    signed_in.sign_in().await;
+    house.world.change(|a| a.away = true);
+    house.world.clock.forward(60);
+    let page = house.browser().get("/signin/start?return_to=/audit").await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(page.body.contains("The OpenID provider does not answer"));
+    assert!(page.body.contains("/signin/start?return_to=%2Faudit"));
+    assert_eq!(page.header("retry-after"), "5");
+    assert_eq!(signed_in.get("/signin").await.location(), "/", "goes on");
+    house.world.change(|a| a.away = false);
+    house.world.clock.forward(3);
+    let again = house.browser().get("/signin/start").await;
+    assert_eq!(again.status, StatusCode::SEE_OTHER, "it is back");
+}
+
+#[tokio::test]
 async fn one_refresh_for_many_tabs_and_new_groups_count() {
     let house = House::new().await;
     let mut b = house.browser();

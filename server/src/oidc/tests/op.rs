@@ -157,6 +157,10 @@ pub struct Answers {
     /// Code or refresh token → (PKCE challenge of a code, status, answer).
     pub tokens: HashMap<String, (Option<String>, u16, Value)>,
     pub userinfo: Value,
+    /// What userinfo answers with, where it is not 200.
+    pub userinfo_status: Option<u16>,
+    /// A gateway in front says that the provider is away.
+    pub away: bool,
 }
 
 pub struct World {
@@ -169,6 +173,11 @@ pub struct World {
 
 impl World {
     pub async fn new(keys: &[&Key]) -> Self {
+        Self::with(keys, |_| ()).await
+    }
+
+    /// With another configuration.
+    pub async fn with(keys: &[&Key], configure: impl FnOnce(&mut config::Oidc)) -> Self {
         // Another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
@@ -194,18 +203,28 @@ impl World {
         let router = Router::new()
             .route(
                 "/.well-known/openid-configuration",
-                get(async |State(a): Shared| Json(lock(&a).discovery.clone())),
+                get(async |State(a): Shared| {
+                    let a = lock(&a);
+                    let status = if a.away { 503 } else { 200 };
+                    let status = StatusCode::from_u16(status).expect("status");
+                    (status, Json(a.discovery.clone()))
+                }),
             )
             .route("/jwks", get(jwks))
             .route("/token", post(token))
             .route(
                 "/me",
-                get(async |State(a): Shared| Json(lock(&a).userinfo.clone())),
+                get(async |State(a): Shared| {
+                    let a = lock(&a);
+                    let status = a.userinfo_status.unwrap_or(200);
+                    let status = StatusCode::from_u16(status).expect("status");
+                    (status, Json(a.userinfo.clone()))
+                }),
             )
             .with_state(answers.clone());
         tokio::spawn(async { axum::serve(listener, router).await });
         let clock = Arc::new(TestClock(AtomicI64::new(NOW * Micros::SECOND)));
-        let config = config::Oidc {
+        let mut config = config::Oidc {
             issuer: issuer.clone(),
             client_id: CLIENT.into(),
             client_secret: Some(config::Secret::new(SECRET)),
@@ -218,6 +237,7 @@ impl World {
             prompt: vec![],
             ca_file: None,
         };
+        configure(&mut config);
         let http = http::client(None).expect("client");
         let provider = Arc::new(Provider::new(config, CONSOLE.into(), http, clock.clone()));
         Self {

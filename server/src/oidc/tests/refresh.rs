@@ -1,31 +1,40 @@
 //! Refreshing without the person.
 
-use super::super::{RefreshError, SignInError, Tokens, jose::Refused};
+use super::super::{RefreshError, SignInError, Tokens, jose::Refused, refresh::Refreshed};
 use super::op::*;
 use serde_json::{Value, json};
+
+fn tokens(refresh: &str) -> Tokens {
+    Tokens {
+        access: "at".into(),
+        refresh: Some(refresh.into()),
+        id: "old".into(),
+        nonce: "n".into(),
+    }
+}
+
+async fn refreshed(w: &World, refresh: &str) -> Result<Refreshed, RefreshError> {
+    let new = w
+        .provider
+        .exchange_refresh(&tokens(refresh), refresh)
+        .await?;
+    assert_eq!(
+        (new.tokens.access.as_str(), new.tokens.refresh.as_deref()),
+        ("at2", Some("rt2"))
+    );
+    Ok(w.provider.refreshed(&new, "u-1").await?)
+}
 
 async fn refresh(
     w: &World,
     key: &Key,
     change: impl FnOnce(&mut Value),
 ) -> Result<Vec<String>, RefreshError> {
-    let tokens = Tokens {
-        access: "at".into(),
-        refresh: Some("rt".into()),
-        id: "old".into(),
-        nonce: "n".into(),
-    };
     let mut claims = w.claims("n");
     change(&mut claims);
     let answer = json!({ "access_token": "at2", "token_type": "Bearer", "refresh_token": "rt2", "id_token": key.token(&claims) });
     w.change(|a| drop(a.tokens.insert("rt".into(), (None, 200, answer))));
-    w.provider.refresh(&tokens, "rt", "u-1").await.map(|r| {
-        assert_eq!(
-            (r.tokens.access.as_str(), r.tokens.refresh.as_deref()),
-            ("at2", Some("rt2"))
-        );
-        r.groups
-    })
+    Ok(refreshed(w, "rt").await?.groups.unwrap_or_default())
 }
 
 #[track_caller]
@@ -80,14 +89,8 @@ async fn oidcc_client_test_refresh_token_invalid_sub() {
 async fn a_token_that_the_provider_took_back_ends_the_session() {
     let key = Key::a();
     let w = World::new(&[&key]).await;
-    let tokens = Tokens {
-        access: "at".into(),
-        refresh: Some("gone".into()),
-        id: "old".into(),
-        nonce: "n".into(),
-    };
     assert!(matches!(
-        w.provider.refresh(&tokens, "gone", "u-1").await,
+        refreshed(&w, "gone").await,
         Err(RefreshError::Ended(_))
     ));
 }
@@ -96,19 +99,13 @@ async fn a_token_that_the_provider_took_back_ends_the_session() {
 async fn a_provider_that_fails_does_not_end_it() {
     let key = Key::a();
     let w = World::new(&[&key]).await;
-    let tokens = Tokens {
-        access: "at".into(),
-        refresh: Some("rt".into()),
-        id: "old".into(),
-        nonce: "n".into(),
-    };
     w.change(|a| {
         drop(a.tokens.insert(
             "rt".into(),
             (None, 503, json!({ "error": "temporarily_unavailable" })),
         ))
     });
-    let outcome = w.provider.refresh(&tokens, "rt", "u-1").await;
+    let outcome = refreshed(&w, "rt").await;
     assert!(
         matches!(
             outcome,
@@ -117,4 +114,23 @@ async fn a_provider_that_fails_does_not_end_it() {
         "{:?}",
         outcome.err()
     );
+}
+
+#[tokio::test]
+async fn silence_about_groups_is_not_no_groups() {
+    let key = Key::a();
+    let w = World::new(&[&key]).await;
+    let answer = json!({ "access_token": "at2", "token_type": "Bearer", "refresh_token": "rt2" });
+    w.change(|a| {
+        a.userinfo = json!({ "sub": "u-1" });
+        a.tokens.insert("rt".into(), (None, 200, answer.clone()));
+    });
+    // No ID token, and userinfo has no groups.
+    assert_eq!(refreshed(&w, "rt").await.expect("refreshed").groups, None);
+    w.change(|a| {
+        a.userinfo = json!({ "sub": "u-1", "groups": [] });
+        a.tokens.insert("rt".into(), (None, 200, answer));
+    });
+    let said = refreshed(&w, "rt").await.expect("refreshed");
+    assert_eq!(said.groups, Some(vec![]), "an empty list is an answer");
 }
