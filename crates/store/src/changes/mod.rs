@@ -11,7 +11,9 @@ use crate::{
 };
 use async_trait::async_trait;
 use domain::{Micros, Result, change::*, ids::*, page::Page, place::DeploymentKey};
-use services::ports::{ChangeFilter, ChangeRow, ChangeStore, Fence, NewJob, NewRecord, Transition};
+use services::ports::{
+    Approved, ChangeFilter, ChangeRow, ChangeStore, Fence, NewJob, NewRecord, Transition,
+};
 use std::collections::BTreeMap;
 
 /// How long a page counts as open after its last sign of life.
@@ -193,7 +195,6 @@ impl ChangeStore for Db {
         tx.commit().await
     }
 
-    /// Nothing when the newest thing that was applied is a deletion: then nothing is approved to run there.
     async fn approved(&self, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>> {
         read::approved(&mut self.read().await?, key).await
     }
@@ -201,11 +202,18 @@ impl ChangeStore for Db {
     async fn approved_fingerprints(
         &self,
         keys: &[DeploymentKey],
-    ) -> Result<BTreeMap<DeploymentKey, Digest>> {
+    ) -> Result<BTreeMap<DeploymentKey, Approved>> {
         read::approved_fingerprints(&mut self.read().await?, keys).await
     }
 
-    /// Deletions are left out: nobody can roll back to one.
+    async fn last_applied(&self, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>> {
+        read::newest(&mut self.read().await?, key, "").await
+    }
+
+    async fn applied_count(&self, key: &DeploymentKey) -> Result<usize> {
+        read::applied_count(&mut self.read().await?, key).await
+    }
+
     async fn applied_revisions(
         &self,
         key: &DeploymentKey,
