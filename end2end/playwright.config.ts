@@ -40,6 +40,6 @@ export default defineConfig<Options>({
   },
   projects: [
     { name: "javascript", use: { javaScriptEnabled: true } },
-    { name: "no-javascript", use: { javaScriptEnabled: false } },
+    { name: "no-javascript", testIgnore: "keyboard.spec.ts", use: { javaScriptEnabled: false } },
   ],
 });

@@ -116,11 +116,12 @@ test.describe("a deployment's life", () => {
     const page = await as("ai");
     await steps.click(navigation(page, "Deployments"));
     await steps.click(page.locator(`a[href="${deployment}"]`));
-    await steps.click(page.getByRole("link", { name: "Roll back", exact: true }));
-    const difference = page.getByRole("region", { name: "Difference field by field" });
-    await expect(difference.getByRole("row", { name: /minReplicas/ })).toContainText(/2\s*1/);
+    const back = page.getByRole("region", { name: "Difference field by field" });
+    await expect(back.getByRole("row", { name: /minReplicas/ })).toContainText(/2\s*1/);
+    await steps.click(page.getByRole("button", { name: "Roll back to revision 1", exact: true }));
+    await page.waitForURL(/\/changes\/[^/]+$/);
     steps.atMost({ clicks: 3 });
-    await page.getByRole("button", { name: "Ask for the rollback" }).click();
+    await expect(page.locator("main")).toContainText("Roll back to revision 1");
     await approved(await as(APPROVER), await changeOf(page));
     await expect(async () => {
       await page.goto(deployment);
@@ -148,6 +149,7 @@ test.describe("a deployment's life", () => {
       await steps.click(navigation(page, "Deployments"));
       await steps.click(page.locator(`a[href="${deployment}"]`));
       await expect(standing(page)).toContainText(`Last change: Start ${name} by ${account("ai").name}`);
+      await expect(standing(page)).toContainText("serving.kserve.io/stop true → not set");
       steps.atMost({ clicks: 2 });
     }
   });

@@ -80,6 +80,7 @@ pub fn Frame(children: Children) -> impl IntoView {
         </div>
         <crate::islands::Keys />
         <crate::islands::Palette />
+        <crate::islands::Zone />
     }
 }
 
@@ -145,9 +146,11 @@ fn account(who: Option<Caller>, here: String) -> AnyView {
             let none = roles
                 .is_empty()
                 .then_some("None of your groups has a role here.");
+            let zone = c.zone.clone();
             let person = view! {
                 <div><p class="gh-who">{c.name.clone()}</p><p class="gh-muted gh-small">{c.username}{c.email.map(|e| format!(" · {e}"))}</p></div>
                 <div><h2>"Roles"</h2><ul class="gh-plain-list gh-small" role="list">{roles}</ul>{none}</div>
+                <div class="gh-muted gh-small">{format!("Times are shown in {zone}.")}</div>
             };
             (c.name, Some(person))
         }

@@ -10,6 +10,7 @@ mod fields;
 mod frame;
 mod header;
 mod label;
+mod live;
 mod pager;
 mod plain;
 mod table;
@@ -26,6 +27,7 @@ pub use fields::{Hidden, Remark, SelectField, Submit, TextArea, TextField, remar
 pub use frame::Frame;
 pub use header::{Crumb, PageHeader};
 pub use label::{Label, Tone, change_tone, state_label};
+pub use live::Live;
 pub use pager::Pager;
 pub use plain::{alert, card, known, row, table, terms};
 pub use table::Table;

@@ -27,6 +27,14 @@ fn install() {
                     || t.has_attribute("contenteditable")
             });
         if typing {
+            // A way out of a field, so that keys count again.
+            if e.key() == "Escape"
+                && let Some(field) = e
+                    .target()
+                    .and_then(|t| t.dyn_into::<web_sys::HtmlElement>().ok())
+            {
+                let _ = field.blur();
+            }
             return;
         }
         if press(&e.key()) {
@@ -104,6 +112,11 @@ fn help(document: &web_sys::Document) -> bool {
     let mut lines = vec![
         ("j / k".to_owned(), "next / previous row".to_owned()),
         ("Ctrl K".to_owned(), "go to a page".to_owned()),
+        (
+            "Escape".to_owned(),
+            "leave a field, so that keys count".to_owned(),
+        ),
+        ("?".to_owned(), "these keys".to_owned()),
     ];
     if let Ok(elements) = document.query_selector_all("[data-key]") {
         for i in 0..elements.length() {

@@ -6,7 +6,9 @@
 //! that are applied are made from it by [`Content::to_apply`] and nothing else.
 
 use crate::{
+    diff::{FieldChange, diff},
     ids::{ClusterId, Digest},
+    isvc::{STOP, View},
     place::ObjectRef,
 };
 use serde::{Deserialize, Serialize};
@@ -160,24 +162,59 @@ impl Content {
     }
 }
 
-/// Digest of what decides what is served: the spec and the annotations that change it. Two objects with
-/// the same one are served alike, whatever else stands on them; lists compare by it.
-pub fn fingerprint(object: &Value) -> Digest {
-    Digest::of(&canonical(&(
-        object.get("spec"),
-        serving_annotations(object),
-    )))
-}
-
-fn serving_annotations(object: &Value) -> Map<String, Value> {
+/// The annotations or labels that change what is served.
+fn serving(object: &Value, key: &str) -> Map<String, Value> {
     object
-        .pointer("/metadata/annotations")
+        .pointer(&format!("/metadata/{key}"))
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
         .filter(|(k, _)| SERVING_PREFIXES.iter().any(|p| k.starts_with(p)))
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect()
+}
+
+/// Digest of what decides what is served: the spec, and the annotations and labels that change it. Two
+/// objects with the same one are served alike, whatever else stands on them; lists compare by it.
+pub fn fingerprint(object: &Value) -> Digest {
+    fingerprint_of(object, serving(object, "annotations"))
+}
+
+fn fingerprint_of(object: &Value, mut decides: Map<String, Value>) -> Digest {
+    let labels = serving(object, "labels");
+    decides.extend(labels.into_iter().map(|(k, v)| (format!("label {k}"), v)));
+    Digest::of(&canonical(&(object.get("spec"), decides)))
+}
+
+/// The fingerprint that a stopped object would have if it were started; `None`: it is not stopped.
+pub fn fingerprint_if_started(object: &Value) -> Option<Digest> {
+    View::new(object).stop_wished().then(|| {
+        let mut annotations = serving(object, "annotations");
+        annotations.remove(STOP);
+        fingerprint_of(object, annotations)
+    })
+}
+
+/// The fields in which what is served differs from what was approved. Being stopped is no difference,
+/// for stopping lowers risk and needs no approval; running although the newest change stopped it
+/// (`stopped`) is one. [`crate::observed::Row::is_as_approved`] is the same rule by fingerprints.
+pub fn drift(approved: &Value, live: &Value, stopped: bool) -> Vec<FieldChange> {
+    let served = |o: &Value| {
+        (
+            o.get("spec").cloned().unwrap_or_default(),
+            serving(o, "annotations"),
+            serving(o, "labels"),
+        )
+    };
+    let (mut a, mut b) = (served(approved), served(live));
+    if View::new(live).stop_wished() {
+        a.1.remove(STOP);
+        b.1.remove(STOP);
+    } else if stopped {
+        a.1.insert(STOP.into(), "true".into());
+    }
+    let whole = |(spec, annotations, labels): (Value, Map<String, Value>, Map<String, Value>)| serde_json::json!({"spec": spec, "metadata": {"annotations": annotations, "labels": labels}});
+    diff(&whole(a), &whole(b))
 }
 
 /// Does what the API server has (or would have) amount to what was approved? The spec must be equal,
@@ -215,7 +252,7 @@ pub fn differs_from_approved(approved: &Value, other: &Value) -> Vec<String> {
 pub fn served_differences(before: &Value, after: &Value) -> Vec<String> {
     let (before, after) = (clean(before), clean(after));
     let mut paths = spec_differences(&before, &after);
-    let (a, b) = (serving_annotations(&before), serving_annotations(&after));
+    let (a, b) = (serving(&before, "annotations"), serving(&after, "annotations"));
     let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     paths.extend(
         keys.into_iter()
@@ -227,7 +264,7 @@ pub fn served_differences(before: &Value, after: &Value) -> Vec<String> {
 
 fn spec_differences(a: &Value, b: &Value) -> Vec<String> {
     let spec = |o: &Value| o.get("spec").cloned().unwrap_or(Value::Null);
-    crate::diff::diff(&spec(a), &spec(b))
+    diff(&spec(a), &spec(b))
         .into_iter()
         .map(|c| {
             if c.path.is_empty() {
@@ -356,6 +393,51 @@ mod tests {
         ];
         assert_eq!(served_differences(&seen, &live), paths);
         assert_eq!(served_differences(&live, &seen), paths);
+    }
+
+    #[test]
+    fn lists_and_pages_tell_drift_by_one_rule() {
+        let approved = content().object;
+        let with = |path: &str, key: &str, value: Value| {
+            let mut o = stored();
+            o[path][key] = value;
+            o
+        };
+        let mut stopped = stored();
+        stopped["metadata"]["annotations"][STOP] = json!("true");
+        let mut edited = stopped.clone();
+        edited["spec"]["predictor"]["minReplicas"] = json!(3);
+        let mut exposed = stored();
+        exposed["metadata"]["labels"]["networking.kserve.io/visibility"] = json!("x");
+        let other = with("spec", "predictor", json!({"minReplicas": 2}));
+        let stray = with("metadata", "labels", json!({"team": "x"}));
+        for (live, by_change, drifts) in [
+            (stored(), false, false),
+            (stray, false, false),
+            (other.clone(), false, true),
+            (exposed, false, true),
+            // Stopped by a change or past the console: what would be served is what was approved.
+            (stopped.clone(), true, false),
+            (stopped.clone(), false, false),
+            (edited, true, true),
+            // Started past the console.
+            (stored(), true, true),
+            (other, true, true),
+        ] {
+            for approved in [approved.clone(), clean(&stopped)] {
+                let has_stop = View::new(&approved).stop_wished();
+                let expected = drifts || (has_stop && !View::new(&live).stop_wished());
+                let found = drift(&approved, &live, by_change);
+                assert_eq!(!found.is_empty(), expected, "{live} {found:?}");
+                let same = crate::observed::as_approved(
+                    &fingerprint(&approved),
+                    by_change,
+                    &fingerprint(&live),
+                    fingerprint_if_started(&live).as_ref(),
+                );
+                assert_eq!(same, !expected, "{live}");
+            }
+        }
     }
 
     #[test]

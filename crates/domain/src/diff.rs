@@ -74,6 +74,54 @@ fn by_name(list: &[Value]) -> Option<Vec<(&str, &Value)>> {
     (!list.is_empty() && named.len() == list.len() && unique.len() == list.len()).then_some(named)
 }
 
+/// Differences in a few words, at most so many of them: `minReplicas 1 → 2, timeout 60 → 30 and 2 more`.
+pub fn in_words(changes: &[FieldChange], most: usize) -> String {
+    let value = |v: &Option<Value>| match v {
+        None | Some(Value::Null) => Some("not set".to_owned()),
+        Some(Value::Object(_) | Value::Array(_)) => None,
+        Some(Value::String(s)) => Some(s.clone()),
+        Some(v) => Some(v.to_string()),
+    };
+    let words = |c: &FieldChange| {
+        let name = [
+            "spec.predictor.",
+            "spec.",
+            "metadata.annotations.",
+            "metadata.labels.",
+            "metadata.",
+        ]
+        .iter()
+        .find_map(|p| c.path.strip_prefix(p))
+        .unwrap_or(&c.path);
+        match (value(&c.before), value(&c.after)) {
+            _ if name.is_empty() => "all of it".to_owned(),
+            (Some(a), Some(b)) => format!("{name} {} → {}", cut(&a), cut(&b)),
+            _ => format!("{name} changed"),
+        }
+    };
+    let mut text: String = changes
+        .iter()
+        .take(most)
+        .map(words)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if changes.len() > most {
+        text.push_str(&format!(" and {} more", changes.len() - most));
+    }
+    text
+}
+
+/// The end of a value that is too long for a sentence: what is at the end of an address tells it apart.
+fn cut(text: &str) -> String {
+    const MOST: usize = 40;
+    let n = text.chars().count();
+    if n <= MOST {
+        return text.to_owned();
+    }
+    let end: String = text.chars().skip(n - MOST).collect();
+    format!("…{end}")
+}
+
 /// One line of a text difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -131,6 +179,26 @@ mod tests {
         assert_eq!(
             (l[1].kind, l[1].before, l[2].after),
             (LineKind::Removed, Some(2), Some(2))
+        );
+    }
+
+    #[test]
+    fn a_difference_in_a_few_words() {
+        let a = json!({"spec": {"predictor": {"minReplicas": 1, "timeout": 60, "model": {"args": ["a"]}}}, "x": 1});
+        let b = json!({"spec": {"predictor": {"minReplicas": 2, "model": {"args": ["a", {"b": 1}]}}}, "x": 2});
+        let all = diff(&a, &b);
+        assert_eq!(
+            in_words(&all, 3),
+            "model.args[1] changed, minReplicas 1 → 2, timeout 60 → not set and 1 more"
+        );
+        assert_eq!(in_words(&diff(&Value::Null, &a), 3), "all of it");
+        assert_eq!(in_words(&[], 3), "");
+        let long = format!("registry.example/models/{}", "a".repeat(64));
+        assert!(
+            in_words(&diff(&json!({"u": long}), &json!({"u": 1})), 3)
+                .chars()
+                .count()
+                < 60
         );
     }
 }

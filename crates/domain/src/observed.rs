@@ -138,8 +138,36 @@ pub struct Row {
     pub created_at: Option<Micros>,
     /// [`crate::content::fingerprint`] of the object as it is.
     pub fingerprint: crate::ids::Digest,
+    /// [`crate::content::fingerprint_if_started`] of it.
+    #[serde(default)]
+    pub fingerprint_if_started: Option<crate::ids::Digest>,
     pub as_of: Micros,
     pub stale: bool,
+}
+
+impl Row {
+    /// Does what is served amount to what was approved? `stopped`: the newest change stopped it.
+    pub fn is_as_approved(&self, approved: &crate::ids::Digest, stopped: bool) -> bool {
+        as_approved(
+            approved,
+            stopped,
+            &self.fingerprint,
+            self.fingerprint_if_started.as_ref(),
+        )
+    }
+}
+
+/// [`crate::content::drift`] by fingerprints.
+pub(crate) fn as_approved(
+    approved: &crate::ids::Digest,
+    stopped: bool,
+    live: &crate::ids::Digest,
+    if_started: Option<&crate::ids::Digest>,
+) -> bool {
+    match if_started {
+        Some(started) => live == approved || started == approved,
+        None => !stopped && live == approved,
+    }
 }
 
 /// A node, as far as placing models goes. Amounts are whole units: devices, millicores, bytes.

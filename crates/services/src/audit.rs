@@ -1,13 +1,19 @@
 //! The log, read: by filter, or the story of one object.
 
 use crate::{Caller, Ctx, authz::Action, context::Recording, ports::*};
-use domain::{Error, Result, page::Page};
+use domain::{
+    Error, Result,
+    access::{any_matches, unit_matches},
+    ids::{ChangeId, PersonId},
+    page::Page,
+};
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone)]
 pub struct AuditLog(pub(crate) Ctx);
 
 impl AuditLog {
-    /// Newest first. Readers of the log see their units; everybody sees what they did themselves.
+    /// Newest first. Readers of the log see the places of their grants; everybody sees what they did themselves.
     pub async fn list(
         &self,
         caller: &Caller,
@@ -22,25 +28,6 @@ impl AuditLog {
             .await
     }
 
-    /// Everything about one object, newest first.
-    pub async fn story(
-        &self,
-        caller: &Caller,
-        object: &str,
-        after: Option<&str>,
-    ) -> Result<Page<Record>> {
-        self.list(
-            caller,
-            &AuditFilter {
-                object: Some(object.into()),
-                ..Default::default()
-            },
-            after,
-            domain::page::DEFAULT_LIMIT,
-        )
-        .await
-    }
-
     /// One record with its exact stored bytes.
     pub async fn get(&self, caller: &Caller, seq: i64) -> Result<(Record, Vec<u8>)> {
         let gone = || Error::not_found("there is no such record, or none that you may see");
@@ -51,12 +38,36 @@ impl AuditLog {
             .actor
             .as_ref()
             .is_some_and(|a| Some(a.person) == narrowed.own);
-        let whole = narrowed.units.iter().any(|u| u == "*");
-        if !own && !whole && !domain::access::unit_matches(&narrowed.units, &record.record.unit) {
+        let n = &record.record;
+        let seen = narrowed.scopes.iter().any(|(units, environments)| {
+            unit_matches(units, &n.unit) && any_matches(environments, &n.environment)
+        });
+        if !own && !seen {
             return Err(gone());
         }
         let bytes = self.0.store.audit_bytes(seq).await?.ok_or_else(gone)?;
         Ok((record, bytes))
+    }
+
+    /// On whose behalf the console acted, by change: a worker applies as whoever asked.
+    pub async fn on_behalf(&self, records: &[Record]) -> Result<BTreeMap<ChangeId, String>> {
+        let changes: BTreeSet<ChangeId> = records
+            .iter()
+            .filter(|r| r.record.actor.is_none() && r.record.action.starts_with("item."))
+            .filter_map(|r| r.record.change)
+            .collect();
+        let mut requesters = BTreeMap::new();
+        for id in changes {
+            if let Some(change) = self.0.store.change_get(id).await? {
+                requesters.insert(id, change.requester);
+            }
+        }
+        let people: Vec<PersonId> = requesters.values().copied().collect();
+        let names = self.0.store.person_names(&people).await?;
+        Ok(requesters
+            .into_iter()
+            .filter_map(|(id, person)| Some((id, names.get(&person)?.clone())))
+            .collect())
     }
 
     /// May they read more than their own doings?
@@ -65,15 +76,8 @@ impl AuditLog {
     }
 
     fn narrowed(&self, caller: &Caller, filter: &AuditFilter) -> AuditFilter {
-        let units = self
-            .0
-            .policy
-            .scopes(caller, Action::ViewAudit)
-            .into_iter()
-            .flat_map(|(units, _)| units)
-            .collect();
         AuditFilter {
-            units,
+            scopes: self.0.policy.scopes(caller, Action::ViewAudit),
             own: Some(caller.person),
             ..filter.clone()
         }

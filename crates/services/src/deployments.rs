@@ -1,11 +1,15 @@
 //! Deployments: what runs, in plain words, against what was approved.
 
+mod history;
+
+pub use history::{Found, Gone, LastChange, Outside, Rollback};
+
 use crate::{Caller, Ctx, authz::Action, ports::*, prepare};
 use domain::{
     Micros, Result,
-    change::{Change, ChangeKind, ItemState},
-    content::{Closure, differs_from_approved},
-    diff::{FieldChange, diff},
+    change::ChangeKind,
+    content::Closure,
+    diff::FieldChange,
     ids::*,
     isvc::View,
     observed::{ClusterHealth, Live, Row},
@@ -62,7 +66,8 @@ pub struct AppliedRevision {
     pub revision: RevisionId,
     pub change: ChangeId,
     pub kind: ChangeKind,
-    pub number: i32,
+    /// 1 is the first that was ever applied here.
+    pub number: usize,
     pub hash: Digest,
     pub by: String,
     pub comment: String,
@@ -71,6 +76,15 @@ pub struct AppliedRevision {
     pub current: bool,
     /// Fields in which it differs from the one before it.
     pub differences: Vec<FieldChange>,
+    /// From what is live to it; empty for a stop, which nobody approved.
+    pub from_live: Vec<FieldChange>,
+}
+
+impl AppliedRevision {
+    /// It was approved, and something else is live.
+    pub fn can_be_gone_back_to(&self) -> bool {
+        self.kind != ChangeKind::Stop && !self.from_live.is_empty()
+    }
 }
 
 /// Everything that the page of a deployment shows.
@@ -89,8 +103,12 @@ pub struct DeploymentView {
     pub open_changes: Vec<ChangeRow>,
     /// Its newest changes, whatever became of them.
     pub history: Vec<ChangeRow>,
-    /// The newest change, whatever became of it.
-    pub last_change: Option<ChangeRow>,
+    /// The newest change that was applied.
+    pub last: Option<LastChange>,
+    /// Who made or edited it past the console.
+    pub outside: Option<Outside>,
+    /// The newest approved revision that is not live.
+    pub rollback: Option<Rollback>,
     pub yaml: String,
     pub endpoints: Vec<Endpoint>,
     pub may_change: bool,
@@ -111,6 +129,7 @@ pub struct DeploymentList {
     pub page: Page<DeploymentRow>,
     pub counts: BTreeMap<Code, usize>,
     pub clusters: Vec<ClusterHealth>,
+    pub may_request: bool,
     pub now: Micros,
 }
 
@@ -137,7 +156,7 @@ impl Deployments {
         let page = page.map(|row| DeploymentRow {
             approval: match approved.get(&row.key) {
                 None => Approval::Unapproved,
-                Some(a) if *a == row.fingerprint => Approval::Approved,
+                Some(a) if row.is_as_approved(&a.fingerprint, a.stopped) => Approval::Approved,
                 Some(_) => Approval::Drifted,
             },
             row,
@@ -150,6 +169,7 @@ impl Deployments {
             page,
             counts: ctx.clusters.counts(&unfiltered, now),
             clusters: ctx.clusters.health(now),
+            may_request: ctx.policy.may_anywhere(caller, Action::RequestChange),
             now,
         })
     }
@@ -159,98 +179,62 @@ impl Deployments {
         let ctx = &self.0;
         let now = ctx.clock.now();
         let live = self.visible(caller, key).await?;
-        let applied = ctx.store.applied_revisions(key, None, 20).await?.rows;
-        let history = ChangeFilter {
-            deployment: Some(key.clone()),
-            scopes: vec![(vec!["*".into()], vec!["*".into()])],
-            ..Default::default()
-        };
-        let changes = ctx.store.change_list(&history, None, 20).await?.rows;
-        // A stop carries whatever ran along; what was approved before it is what counts.
-        let baseline = applied
-            .iter()
-            .find(|(c, ..)| c.kind != ChangeKind::Stop && c.kind != ChangeKind::Delete);
-        let stopped_by_change = applied
-            .first()
-            .is_some_and(|(c, ..)| c.kind == ChangeKind::Stop);
+        let history = self.history(key).await?;
+        let baseline = ctx.store.approved(key).await?;
+        let marks = ctx
+            .store
+            .approved_fingerprints(std::slice::from_ref(key))
+            .await?;
+        let stopped = marks.get(key).is_some_and(|m| m.stopped);
         let view = View::new(&live.object);
-        let drift =
-            baseline.map_or_else(Vec::new, |(_, r, _)| {
-                let mut approved = r.content.object.clone();
-                if stopped_by_change {
-                    approved["metadata"]["annotations"]["serving.kserve.io/stop"] =
-                        serde_json::json!("true");
-                }
-                let paths = differs_from_approved(&approved, &live.object);
-                let all = diff(&approved, &domain::content::clean(&live.object));
-                paths
-                    .into_iter()
-                    .map(|path| Drift {
-                        by: view
-                            .owners(&path)
-                            .into_iter()
-                            .map(|m| (m.name, m.time))
-                            .collect(),
-                        change: all.iter().find(|c| c.path == path).cloned().unwrap_or(
-                            FieldChange {
-                                path,
-                                before: None,
-                                after: None,
-                            },
-                        ),
-                    })
-                    .collect()
-            });
-        let approval = match (baseline, drift.is_empty()) {
+        let drift: Vec<Drift> = baseline.as_ref().map_or_else(Vec::new, |(_, r, _)| {
+            domain::content::drift(&r.content.object, &live.object, stopped)
+                .into_iter()
+                .map(|change| Drift {
+                    by: view
+                        .owners(&change.path)
+                        .into_iter()
+                        .map(|m| (m.name, m.time))
+                        .collect(),
+                    change,
+                })
+                .collect()
+        });
+        let approval = match (&baseline, drift.is_empty()) {
             (None, _) => Approval::Unapproved,
             (Some(_), true) => Approval::Approved,
             (Some(_), false) => Approval::Drifted,
         };
         let runtimes = ctx.clusters.runtimes(&key.cluster, &key.namespace);
-        let closure_drift = baseline.map_or_else(Vec::new, |(_, r, _)| {
+        let closure_drift = baseline.as_ref().map_or_else(Vec::new, |(_, r, _)| {
             closure_drift(
                 &r.content.closure,
                 &prepare::closure(&live.object, &runtimes),
                 &live,
             )
         });
-        let people: Vec<PersonId> = applied.iter().map(|(_, r, _)| r.author).collect();
-        let names = ctx.store.person_names(&people).await?;
-        let revisions = applied
-            .iter()
-            .enumerate()
-            .map(|(i, (c, r, item))| AppliedRevision {
-                revision: r.id,
-                change: c.id,
-                kind: c.kind,
-                number: r.number,
-                hash: r.content_hash.clone(),
-                by: names.get(&r.author).cloned().unwrap_or_default(),
-                comment: r.comment.clone(),
-                applied_at: item.applied_at,
-                current: baseline.is_some_and(|(_, b, _)| b.id == r.id),
-                differences: applied.get(i + 1).map_or_else(Vec::new, |(_, before, _)| {
-                    diff(&before.content.object, &r.content.object)
-                }),
-            })
-            .collect();
+        let current = baseline.as_ref().map(|(_, r, _)| r.id);
+        let content = domain::content::clean(&live.object);
+        let revisions = self.revisions(key, current, Some(&content)).await?;
         let explanation = explain(&live, now);
         Ok(DeploymentView {
             row: domain::state::row(&live, now),
             explanation,
             approval,
-            drift,
-            closure: baseline.map(|(_, r, _)| r.content.closure.clone()),
+            closure: baseline.as_ref().map(|(_, r, _)| r.content.closure.clone()),
             closure_drift,
-            usage: baseline.map(|(c, ..)| c.usage.clone()),
+            usage: baseline.as_ref().map(|(c, ..)| c.usage.clone()),
+            rollback: history::rollback(&revisions),
             revisions,
-            open_changes: changes
+            open_changes: history
                 .iter()
                 .filter(|c| !c.change.state.is_end())
                 .cloned()
                 .collect(),
-            last_change: changes.first().cloned(),
-            history: changes,
+            last: self.last(key).await?,
+            outside: history::outside(&view, baseline.is_some(), &drift),
+            drift,
+            history,
             yaml: domain::yaml::to_yaml(&shown(&live.object)),
             endpoints: endpoints(&view),
             may_change: ctx.policy.may(caller, Action::RequestChange, &live.scope),
@@ -278,31 +262,27 @@ impl Deployments {
 
     /// May the caller follow its news? (For live updates.)
     pub async fn may_view(&self, caller: &Caller, key: &DeploymentKey) -> Result<()> {
-        self.visible(caller, key).await.map(|_| ())
+        if self.0.clusters.live(key, self.0.clock.now()).is_some() {
+            self.visible(caller, key).await.map(|_| ())
+        } else {
+            self.remembered(caller, key).await.map(|_| ())
+        }
     }
 
-    /// May the caller see this row? For streams of news over all deployments.
+    /// May the caller see this row? For streams of news over all deployments; what has just gone is
+    /// judged by its namespace.
     pub fn sees(&self, caller: &Caller, key: &DeploymentKey) -> bool {
         let ctx = &self.0;
-        ctx.clusters
-            .live(key, ctx.clock.now())
-            .is_some_and(|l| ctx.policy.may(caller, Action::ViewDeployment, &l.scope))
-    }
-
-    /// Who changed it last and what: the newest change that was applied.
-    pub async fn last_applied(
-        &self,
-        caller: &Caller,
-        key: &DeploymentKey,
-    ) -> Result<Option<Change>> {
-        self.visible(caller, key).await?;
-        Ok(self
-            .0
-            .store
-            .approved(key)
-            .await?
-            .filter(|(.., i)| i.state == ItemState::Applied)
-            .map(|(c, ..)| c))
+        let scope = match ctx.clusters.live(key, ctx.clock.now()) {
+            Some(live) => Some(live.scope),
+            None => ctx
+                .clusters
+                .namespaces(&key.cluster)
+                .into_iter()
+                .find(|n| n.name == key.namespace)
+                .map(|n| n.scope),
+        };
+        scope.is_some_and(|s| ctx.policy.may(caller, Action::ViewDeployment, &s))
     }
 
     pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<LiveEvent> {

@@ -64,7 +64,7 @@ impl Overview {
             counts: list.counts,
             clusters: list.clusters,
             may_request: ctx.policy.may_anywhere(caller, Action::RequestChange),
-            may_decide: caller.roles().contains(&domain::access::Role::Approver),
+            may_decide: changes.decides(caller),
             now,
         })
     }

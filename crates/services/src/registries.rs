@@ -69,6 +69,15 @@ impl Registries {
         self.found(id).await
     }
 
+    /// Another text whenever a registry looks different: changed, or further in its sync.
+    pub async fn mark(&self, caller: &Caller) -> Result<String> {
+        let rows = self.list(caller).await?;
+        let shown: Vec<_> = rows.iter().map(|r| (r.id, r.version, &r.status)).collect();
+        Ok(Digest::of(&domain::content::canonical(&shown))
+            .short()
+            .to_owned())
+    }
+
     async fn found(&self, id: RegistryId) -> Result<RegistryRow> {
         self.0
             .store

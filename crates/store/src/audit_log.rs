@@ -151,7 +151,7 @@ impl Db {
         Ok(records)
     }
 
-    fn audit_query(&self, filter: &AuditFilter) -> Result<Sql> {
+    fn audit_query(&self, filter: &AuditFilter, who: Option<&[PersonId]>) -> Result<Sql> {
         let mut q = Sql::new("SELECT ");
         q.push(COLUMNS).push(
             " FROM audit_records r LEFT JOIN person_keys k ON k.pseudonym = r.person WHERE 1 = 1",
@@ -159,6 +159,10 @@ impl Db {
         if let Some(person) = filter.person {
             q.push(" AND r.person = ")
                 .arg(self.keyring.pseudonym(person));
+        }
+        if let Some(who) = who {
+            q.push(" AND r.person IN ")
+                .list(who.iter().map(|p| self.keyring.pseudonym(*p)));
         }
         if let Some(action) = &filter.action {
             match action.strip_suffix('.') {
@@ -172,7 +176,9 @@ impl Db {
             };
         }
         if let Some(object) = &filter.object {
-            q.push(" AND r.object = ").arg(object);
+            q.push(" AND (r.object = ").arg(object);
+            about(&mut q, object);
+            q.push(")");
         }
         if let Some(change) = filter.change {
             q.push(" AND r.change_id = ").arg(change);
@@ -186,8 +192,16 @@ impl Db {
         if let Some(until) = filter.until {
             q.push(" AND r.at < ").arg(until);
         }
-        if !filter.units.iter().any(|u| u == "*") {
-            q.push(" AND (").unit_in("r.unit", &filter.units);
+        let all = |list: &[String]| list.iter().any(|x| x == "*");
+        if !filter.scopes.iter().any(|(u, e)| all(u) && all(e)) {
+            q.push(" AND (1 = 0");
+            for (units, environments) in &filter.scopes {
+                q.push(" OR (")
+                    .unit_in("r.unit", units)
+                    .push(" AND ")
+                    .word_in("r.environment", environments)
+                    .push(")");
+            }
             if let Some(own) = filter.own {
                 q.push(" OR r.person = ").arg(self.keyring.pseudonym(own));
             }
@@ -195,6 +209,39 @@ impl Db {
         }
         Ok(q)
     }
+}
+
+/// What belongs to an object's story though the record names another object: decisions name the
+/// change, its beginning and its effect the deployment.
+fn about(q: &mut Sql, object: &str) {
+    match object.split_once(':') {
+        Some(("change", id)) => {
+            q.push(" OR r.change_id = ").arg(id);
+        }
+        Some(("deployment", key)) => {
+            if let [cluster, namespace, name] = key.split('/').collect::<Vec<_>>()[..] {
+                q.push(" OR r.change_id IN (SELECT c.id FROM changes c WHERE c.object_kind = 'InferenceService' AND c.cluster_name = ")
+                    .arg(cluster)
+                    .push(" AND c.namespace = ")
+                    .arg(namespace)
+                    .push(" AND c.object_name = ")
+                    .arg(name)
+                    .push(")");
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whose name or user name has these words, at most so many as a query may take.
+async fn named(c: &mut Conn, words: &str) -> Result<Vec<PersonId>> {
+    let mut q = Sql::new(
+        "SELECT DISTINCT p.id AS id FROM persons p LEFT JOIN accounts a ON a.person_id = p.id WHERE 1 = 1",
+    );
+    q.words("lower(p.name || ' ' || coalesce(a.username, ''))", words)
+        .push(" ORDER BY p.id LIMIT 500");
+    let found = c.all(q.text, q.args).await?;
+    found.iter().map(|r| r.id("id")).collect()
 }
 
 #[async_trait]
@@ -212,7 +259,11 @@ impl AuditStore for Db {
         limit: usize,
     ) -> Result<Page<Record>> {
         let limit = page_limit(limit);
-        let mut q = self.audit_query(filter)?;
+        let who = match &filter.who {
+            Some(words) => Some(named(&mut self.read().await?, words).await?),
+            None => None,
+        };
+        let mut q = self.audit_query(filter, who.as_deref())?;
         if let Some(after) = after {
             q.push(" AND r.seq < ").arg(page::decode::<i64>(after)?);
         }

@@ -26,8 +26,12 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// What is not pushed by a cluster is looked at so often.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Whether a cluster is there is looked at so often.
+const CLUSTERS_EVERY: Duration = Duration::from_secs(5);
 /// A session that has ended ends its streams at the next look.
 const SESSION_EVERY: Duration = Duration::from_secs(10);
+/// So often an open stream counts as a sign of life; a minute without one means closed.
+const OPEN_EVERY: Duration = Duration::from_secs(20);
 /// Bursts are told once.
 const QUIET: Duration = Duration::from_millis(300);
 /// Open streams of one process.
@@ -47,16 +51,18 @@ enum Topic {
     Deployments,
     Queue,
     Change(ChangeId),
+    Registries,
 }
 
 impl Topic {
     fn parse(text: &str) -> Result<Self> {
         let bad = || {
-            Error::invalid("there is no such topic").remedy("Topics are deployments, deployment:<cluster>/<namespace>/<name>, queue and change:<id>.")
+            Error::invalid("there is no such topic").remedy("Topics are deployments, deployment:<cluster>/<namespace>/<name>, queue, change:<id> and registries.")
         };
         match text.split_once(':') {
             None if text == "deployments" => Ok(Self::Deployments),
             None if text == "queue" => Ok(Self::Queue),
+            None if text == "registries" => Ok(Self::Registries),
             Some(("change", id)) => Ok(Self::Change(id.parse()?)),
             Some(("deployment", key)) => {
                 let parts: Vec<&str> = key.split('/').collect();
@@ -78,6 +84,7 @@ impl Topic {
         match self {
             Self::Deployment(key) => state.services.deployments.may_view(caller, key).await,
             Self::Change(id) => state.services.changes.may_view(caller, *id).await,
+            Self::Registries => state.services.registries.mark(caller).await.map(|_| ()),
             // Only what the caller may see is told of.
             Self::Deployments | Self::Queue => Ok(()),
         }
@@ -239,7 +246,15 @@ async fn live(
     let mut events = state.services.deployments.subscribe();
     let now = state.services.deployments.cursor();
     let concerns = |key: &DeploymentKey| topic.concerns(state, &signed.caller, key);
-    let first = match cursor.map(|c| state.recent.since(c, concerns)) {
+    // A cursor from before this process began says nothing.
+    let missed = cursor.map(|c| {
+        if c > now {
+            Since::TooOld
+        } else {
+            state.recent.since(c, concerns)
+        }
+    });
+    let first = match missed {
         None | Some(Since::Nothing) => named("ready", &now.to_string()),
         Some(Since::Changed(cursor)) => named("changed", &cursor.to_string()),
         Some(Since::TooOld) => named("reload", &now.to_string()),
@@ -247,8 +262,26 @@ async fn live(
     if send.send(first).await.is_err() {
         return;
     }
+    let mut there = reachable(state);
+    let mut look = tokio::time::interval(CLUSTERS_EVERY);
     loop {
-        let event = match events.recv().await {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            // A cluster that goes away tells nothing itself.
+            _ = look.tick() => {
+                let now = reachable(state);
+                if now == there {
+                    continue;
+                }
+                there = now;
+                let cursor = state.services.deployments.cursor().to_string();
+                if send.send(named("changed", &cursor)).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
+        let event = match event {
             Ok(e) if concerns(&e.key) => {
                 let mut latest = e.cursor;
                 // What follows at once is told together.
@@ -270,6 +303,16 @@ async fn live(
     }
 }
 
+/// Which clusters answer.
+fn reachable(state: &AppState) -> Vec<(String, bool)> {
+    let ctx = &state.services.ctx;
+    ctx.clusters
+        .health(ctx.clock.now())
+        .into_iter()
+        .map(|c| (c.name, c.reachable))
+        .collect()
+}
+
 /// Topics of the database: their state is looked at, for other replicas write too.
 async fn looked_at(
     state: &AppState,
@@ -279,10 +322,21 @@ async fn looked_at(
     send: &mpsc::Sender<Event>,
 ) {
     let mut last = cursor;
+    let mut open_since: Option<tokio::time::Instant> = None;
     loop {
+        // An open stream is an open page: whoever else looks at the change is told.
+        if let Topic::Change(id) = topic
+            && open_since.is_none_or(|t| t.elapsed() >= OPEN_EVERY)
+        {
+            open_since = Some(tokio::time::Instant::now());
+            if let Err(e) = state.services.changes.seen_by(&signed.caller, *id).await {
+                super::page::log(&e);
+            }
+        }
         match fingerprint(state, &signed.caller, topic).await {
             Ok(now) => {
                 if last.as_ref() != Some(&now) {
+                    // Without a cursor nobody knows what the page shows.
                     let event = named(if last.is_none() { "ready" } else { "changed" }, &now);
                     if send.send(event).await.is_err() {
                         return;
@@ -305,36 +359,14 @@ async fn looked_at(
     }
 }
 
-/// Another text whenever the topic looks different to this caller.
+/// Another text whenever the topic looks different to this caller; pages are rendered with the same.
 async fn fingerprint(state: &AppState, caller: &Caller, topic: &Topic) -> Result<String> {
+    let services = &state.services;
     match topic {
-        Topic::Change(id) => {
-            topic.check(state, caller).await?;
-            let change = state.services.ctx.store.change_get(*id).await?;
-            Ok(change.map_or_else(
-                || "gone".into(),
-                |c| format!("{}.{}", c.version, c.state.name()),
-            ))
-        }
-        Topic::Queue => {
-            let page = state.services.changes.queue(caller, None, 50).await?;
-            let text: String = page
-                .rows
-                .iter()
-                .map(|r| {
-                    format!(
-                        "{}.{}.{};",
-                        r.change.id,
-                        r.change.version,
-                        r.open_by.join(",")
-                    )
-                })
-                .collect();
-            Ok(domain::ids::Digest::of(text.as_bytes()).short().to_owned())
-        }
-        Topic::Deployment(_) | Topic::Deployments => {
-            Ok(state.services.deployments.cursor().to_string())
-        }
+        Topic::Change(id) => services.changes.mark(caller, *id).await,
+        Topic::Queue => services.changes.queue_mark(caller).await,
+        Topic::Registries => services.registries.mark(caller).await,
+        Topic::Deployment(_) | Topic::Deployments => Ok(services.deployments.cursor().to_string()),
     }
 }
 
@@ -345,6 +377,10 @@ mod tests {
     #[test]
     fn topics() {
         assert_eq!(Topic::parse("queue").expect("topic"), Topic::Queue);
+        assert_eq!(
+            Topic::parse("registries").expect("topic"),
+            Topic::Registries
+        );
         assert_eq!(
             Topic::parse("deployment:onprem-1/retail-prod/llama").expect("topic"),
             Topic::Deployment(DeploymentKey::new("onprem-1", "retail-prod", "llama"))

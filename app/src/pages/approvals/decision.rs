@@ -16,11 +16,12 @@ pub fn ChangePage() -> impl IntoView {
     load(
         |s, c| async move {
             let id: ChangeId = id.parse()?;
+            let cursor = s.changes.mark(&c, id).await?;
             let view = s.changes.get(&c, id).await?;
             s.changes.seen_by(&c, id).await?;
-            Ok(view)
+            Ok((view, cursor))
         },
-        |v| {
+        |(v, cursor)| {
             let change = v.change.clone();
             let (fragment, decide) = (body(&v), decide_form(&v));
             let crumbs = vec![Crumb::new("Approvals", "/approvals")];
@@ -34,7 +35,8 @@ pub fn ChangePage() -> impl IntoView {
                     {decide}
                     {fragment}
                 </section>
-                <crate::islands::LiveRegion topic=format!("change:{}", change.id) />
+                <Live topic=format!("change:{}", change.id) cursor=cursor />
+                {v.undo_until.map(|_| view! { <crate::islands::Countdown /> })}
             }
         },
     )
@@ -55,6 +57,7 @@ fn actions(v: &ChangeView) -> impl IntoView + use<> {
             <form method="post" action=format!("/changes/{id}/withdraw")><Submit text="Withdraw" kind="secondary" /></form>
         })}
         <a class="pf-v6-c-button pf-m-link" href=key.path()>"Deployment"</a>
+        <a class="pf-v6-c-button pf-m-link" href=format!("/audit?object=change:{id}")>"Audit"</a>
         {v.next.map(|n| view! { <a class="pf-v6-c-button pf-m-link" data-key="n" href=format!("/changes/{n}")>"Next waiting"</a> })}
     }
 }
@@ -63,11 +66,12 @@ fn actions(v: &ChangeView) -> impl IntoView + use<> {
 fn standing(v: &ChangeView) -> impl IntoView + use<> {
     let c = &v.change;
     let reason = c.end_reason.clone();
+    let now = v.now;
     let undo = v.undo_until.map(|until| {
         let id = c.id;
         view! {
             <form method="post" action=format!("/changes/{id}/undo") class="gh-inline">
-                <p>"Your decision takes effect "<When at=until />"."</p>
+                <p>"Your decision takes effect "{hold(until, now)}"; it can be undone until then."</p>
                 <Submit text="Undo" kind="secondary" id="undo" key="u" />
             </form>
         }
@@ -95,6 +99,13 @@ fn standing(v: &ChangeView) -> impl IntoView + use<> {
     }
 }
 
+/// When a decision takes effect: by the clock, which the browser turns into a countdown.
+fn hold(until: domain::Micros, now: domain::Micros) -> impl IntoView {
+    let left = (until.since(now) / 1000).max(0);
+    let exactly = until.in_zone(&crate::load::zone());
+    view! { <time role="timer" datetime=until.rfc3339() title=exactly.clone() data-left=left.to_string()>{format!("at {exactly}")}</time> }
+}
+
 fn decide_form(v: &ChangeView) -> impl IntoView + use<> {
     if v.change.state != ChangeState::Waiting {
         return ().into_any();
@@ -107,8 +118,8 @@ fn decide_form(v: &ChangeView) -> impl IntoView + use<> {
                 <Hidden name="hash" value=v.revision.content_hash.to_string() />
                 <TextArea name="reason" label="Reason" rows=2 required=true key="r" help="It stays with the decision as evidence." />
                 <div class="gh-actions">
-                    <Submit text="Approve" kind="primary" name="outcome" value="approve" id="approve" />
-                    <Submit text="Reject" kind="danger" name="outcome" value="reject" id="reject" />
+                    <Submit text="Approve" kind="primary" name="outcome" value="approve" id="approve" key="a" />
+                    <Submit text="Reject" kind="danger" name="outcome" value="reject" id="reject" key="x" />
                 </div>
             </form>
         }

@@ -14,11 +14,12 @@ pub fn ApprovalsPage() -> impl IntoView {
     let after = Query::current().get("after").map(str::to_owned);
     load(
         |s, c| async move {
+            let cursor = s.changes.queue_mark(&c).await?;
             let page = s.changes.queue(&c, after.as_deref(), 50).await?;
             let count = s.changes.queue_count(&c).await?;
-            Ok((page, count))
+            Ok((page, count, cursor))
         },
-        |(page, count)| {
+        |(page, count, cursor)| {
             let first = page
                 .rows
                 .first()
@@ -27,10 +28,10 @@ pub fn ApprovalsPage() -> impl IntoView {
             view! {
                 <PageHeader
                     title="Approvals"
-                    subtitle=view! { {format!("{count} waiting for you, oldest first. ")}<a href="/changes">"All changes"</a> }.into_any()
-                    actions=view! { {first.map(|href| view! { <a class="pf-v6-c-button pf-m-primary" id="decide-next" data-key="d" href=href>"Decide next"</a> })} }.into_any()
+                    subtitle=view! { <span data-live="queue#count">{format!("{count} waiting for you, oldest first. ")}</span><a href="/changes">"All changes"</a> }.into_any()
+                    actions=view! { <span class="gh-contents" data-live="queue#next">{first.map(|href| view! { <a class="pf-v6-c-button pf-m-primary" id="decide-next" data-key="d" href=href>"Decide next"</a> })}</span> }.into_any()
                 />
-                <section class="pf-v6-c-page__main-section">
+                <section class="pf-v6-c-page__main-section" data-live="queue">
                     {if page.rows.is_empty() {
                         view! { <Empty title="Nothing waits for you">
                             <p>"Changes appear here when somebody asks for one where you are an approver. Your own requests are decided by others: "<a href="/requests">"My requests"</a>"."</p>
@@ -40,6 +41,7 @@ pub fn ApprovalsPage() -> impl IntoView {
                     }}
                     <Pager next=page.next shown=shown />
                 </section>
+                <Live topic="queue" cursor=cursor />
             }
         },
     )

@@ -5,10 +5,14 @@ use crate::{
     load::load,
     query::{Query, percent},
 };
-use domain::Micros;
+use domain::{
+    Micros,
+    ids::{ChangeId, PersonId},
+};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use services::ports::{AuditFilter, Phase, Record, RecordOutcome};
+use std::collections::BTreeMap;
 
 /// Actions that people look for, with words.
 const ACTIONS: [(&str, &str); 12] = [
@@ -62,11 +66,34 @@ pub fn filter_of(query: &Query) -> domain::Result<AuditFilter> {
             ));
         }
     };
+    // A link names a person by id; who types, by name.
+    let (person, who) = match query
+        .get("person")
+        .map(|text| (text.parse::<PersonId>(), text))
+    {
+        None => (None, None),
+        Some((Ok(id), _)) => (Some(id), None),
+        Some((Err(_), text)) => (None, Some(text.to_owned())),
+    };
+    let change = match query
+        .get("change")
+        .map(|text| (text.trim().parse::<ChangeId>(), text))
+    {
+        None => None,
+        Some((Ok(id), _)) => Some(id),
+        Some((Err(_), text)) => {
+            return Err(domain::Error::field(
+                "change",
+                format!("“{text}” is no change; it is the last part of a change’s address."),
+            ));
+        }
+    };
     Ok(AuditFilter {
-        person: query.get("person").map(str::parse).transpose()?,
+        person,
+        who,
         action: query.get("action").map(str::to_owned),
         object: query.get("object").map(str::to_owned),
-        change: query.get("change").map(str::parse).transpose()?,
+        change,
         outcome,
         from: date("from", false)?,
         until: date("until", true)?,
@@ -82,12 +109,11 @@ pub fn AuditPage() -> impl IntoView {
     load(
         move |s, c| async move {
             let filter = filter_of(&q)?;
-            Ok((
-                s.audit.list(&c, &filter, after.as_deref(), 50).await?,
-                s.audit.reads_all(&c),
-            ))
+            let page = s.audit.list(&c, &filter, after.as_deref(), 50).await?;
+            let behalf = s.audit.on_behalf(&page.rows).await?;
+            Ok((page, behalf, s.audit.reads_all(&c)))
         },
-        move |(page, all)| {
+        move |(page, behalf, all)| {
             let shown = page.rows.len();
             let get = |name: &str| query.get(name).unwrap_or_default().to_owned();
             let outcomes = [
@@ -100,7 +126,11 @@ pub fn AuditPage() -> impl IntoView {
             .map(|(v, w)| (v.to_owned(), w.to_owned()))
             .to_vec();
             let actions = ACTIONS.map(|(v, w)| (v.to_owned(), w.to_owned())).to_vec();
-            let rows: Vec<AnyView> = page.rows.iter().map(line).collect();
+            let rows: Vec<AnyView> = page
+                .rows
+                .iter()
+                .map(|r| line(r, behalf_of(r, &behalf)))
+                .collect();
             let export = format!("/audit/export{}", query.with("after", ""));
             view! {
                 <PageHeader title="Audit"
@@ -111,6 +141,8 @@ pub fn AuditPage() -> impl IntoView {
                         <SelectField name="action" label="What" options=actions value=get("action") />
                         <SelectField name="outcome" label="Outcome" options=outcomes value=get("outcome") />
                         <TextField name="object" label="Object" value=get("object") help="such as deployment:onprem-1/retail-dev/llama" />
+                        <TextField name="person" label="Who" value=get("person") help="a name or a user name" />
+                        <TextField name="change" label="Change" value=get("change") help="the last part of its address" />
                         <TextField name="from" label="From" kind="date" value=get("from") />
                         <TextField name="until" label="Until" kind="date" value=get("until") />
                         <Submit text="Show" kind="secondary" />
@@ -145,12 +177,25 @@ fn outcome_label(r: &Record) -> AnyView {
     }
 }
 
-fn line(r: &Record) -> AnyView {
+/// On whose behalf the console did this.
+fn behalf_of<'a>(r: &Record, names: &'a BTreeMap<ChangeId, String>) -> Option<&'a str> {
+    names.get(&r.record.change?).map(String::as_str)
+}
+
+/// Who did it.
+fn actor(r: &Record, behalf: Option<&str>) -> String {
+    match (&r.record.actor, behalf) {
+        (Some(a), _) => a.name.clone(),
+        (None, Some(name)) if r.record.action.starts_with("item.") => {
+            format!("the console, for {name}")
+        }
+        (None, _) => "the console".to_owned(),
+    }
+}
+
+fn line(r: &Record, behalf: Option<&str>) -> AnyView {
     let n = &r.record;
-    let who = n
-        .actor
-        .as_ref()
-        .map_or_else(|| "the console".to_owned(), |a| a.name.clone());
+    let who = actor(r, behalf);
     let object = n.object.clone();
     let (at, seq) = (n.at, r.seq);
     row(vec![
@@ -175,9 +220,11 @@ pub fn RecordPage() -> impl IntoView {
             let seq: i64 = seq
                 .parse()
                 .map_err(|_| domain::Error::not_found("there is no such record"))?;
-            s.audit.get(&c, seq).await
+            let (record, bytes) = s.audit.get(&c, seq).await?;
+            let behalf = s.audit.on_behalf(std::slice::from_ref(&record)).await?;
+            Ok((record, bytes, behalf))
         },
-        |(r, bytes)| {
+        |(r, bytes, behalf)| {
             let n = r.record.clone();
             let change = n
                 .change
@@ -195,7 +242,7 @@ pub fn RecordPage() -> impl IntoView {
                     n.actor
                         .as_ref()
                         .map_or_else(
-                            || "the console".to_owned(),
+                            || actor(&r, behalf_of(&r, &behalf)),
                             |a| format!("{} ({})", a.name, a.username),
                         )
                         .into_any(),
@@ -232,4 +279,29 @@ pub fn RecordPage() -> impl IntoView {
             }
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(pairs: &[(&str, &str)]) -> domain::Result<AuditFilter> {
+        let own = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+        filter_of(&Query::of(pairs.iter().map(own).collect()))
+    }
+
+    #[test]
+    fn a_person_is_filtered_by_id_or_by_name() {
+        let id = "00000000-0000-7000-8000-000000000001";
+        let by_id = filter(&[("person", id), ("change", id)]).expect("a filter");
+        assert_eq!(by_id.person.map(|p| p.to_string()).as_deref(), Some(id));
+        assert_eq!(by_id.change.map(|c| c.to_string()).as_deref(), Some(id));
+        assert_eq!(by_id.who, None);
+        let by_name = filter(&[("person", "Ada L")]).expect("a filter");
+        assert_eq!(
+            (by_name.person, by_name.who.as_deref()),
+            (None, Some("Ada L"))
+        );
+        assert!(filter(&[("change", "7")]).is_err());
+    }
 }

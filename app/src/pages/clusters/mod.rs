@@ -54,6 +54,22 @@ fn line(r: ClusterRow) -> AnyView {
     ])
 }
 
+/// Why a cluster is away, and since when.
+pub fn away_words(h: &domain::observed::ClusterHealth) -> AnyView {
+    let why = h
+        .problem
+        .as_deref()
+        .map_or_else(|| "It does not answer.".to_owned(), sentence);
+    let since = match h.as_of {
+        Some(t) => {
+            view! { " It was last heard "<When at=t />", and what is shown of it is from then." }
+                .into_any()
+        }
+        None => " Nothing was heard of it since the console started.".into_any(),
+    };
+    view! { <p>{why}{since}</p> }.into_any()
+}
+
 fn gpus_in_short(gpus: &[GpuProduct]) -> AnyView {
     if gpus.is_empty() {
         return view! { <span class="gh-muted">"none"</span> }.into_any();
@@ -84,7 +100,7 @@ fn page(v: &ClusterView) -> AnyView {
         alert(
             Tone::Bad,
             format!("Cluster {} is away", h.name),
-            h.problem.clone().unwrap_or_default(),
+            away_words(&h),
         )
     });
     let permissions: Vec<AnyView> = v

@@ -1,15 +1,19 @@
 //! One deployment: what it does in plain words, what was approved, who changed it last and what.
 
-use super::{age, approval_label, key_of_address};
+use super::{
+    age, gone, key_of_address,
+    standing::{standing, way_back},
+    story,
+};
 use crate::{
     components::*,
     load::load,
-    pages::approvals::{closure, rows as change_rows, title},
+    pages::approvals::{closure, rows as change_rows},
     query::Query,
 };
 use domain::observed::{Condition, Container, Pod};
 use leptos::prelude::*;
-use services::deployments::{AppliedRevision, DeploymentView};
+use services::deployments::{AppliedRevision, DeploymentView, Found};
 
 const TABS: [(&str, &str); 5] = [
     ("", "Overview"),
@@ -24,24 +28,30 @@ pub fn DeploymentPage() -> impl IntoView {
     let key = key_of_address();
     let tab = Query::current().get("tab").unwrap_or_default().to_owned();
     load(
-        |s, c| async move { s.deployments.get(&c, &key).await },
-        move |v| page(v, tab),
+        |s, c| async move {
+            let cursor = s.deployments.cursor().to_string();
+            Ok((s.deployments.find(&c, &key).await?, cursor))
+        },
+        move |(found, cursor)| match found {
+            Found::There(v) => page(&v, tab, cursor),
+            Found::Gone(v) => gone::page(*v, cursor),
+        },
     )
 }
 
-fn page(v: DeploymentView, tab: String) -> AnyView {
+fn page(v: &DeploymentView, tab: String, cursor: String) -> AnyView {
     let key = v.live.key.clone();
     let topic = format!("deployment:{key}");
     let base = key.path();
     let content = match tab.as_str() {
-        "revisions" => revisions(&v),
-        "pods" => pods(&v),
-        "changes" => changes(&v),
+        "revisions" => revisions(v),
+        "pods" => pods(v),
+        "changes" => changes(v),
         "yaml" => card(
             "The object as the cluster has it",
             view! { <Code text=v.yaml.clone() label="YAML" /> },
         ),
-        _ => overview(&v),
+        _ => overview(v),
     };
     let tabs: Vec<AnyView> = TABS
         .iter()
@@ -55,14 +65,14 @@ fn page(v: DeploymentView, tab: String) -> AnyView {
     view! {
         <PageHeader title=key.name.clone() crumbs=vec![Crumb::new("Deployments", "/deployments")]
             subtitle=view! { {format!("{} / {} · {} · {} · ", key.cluster, key.namespace, v.live.scope.unit, v.live.scope.environment)}{age(v.live.as_of, v.live.stale)} }.into_any()
-            actions=actions(&v) />
+            actions=view! { <span class="gh-contents" data-live=format!("{topic}#actions")>{actions(v)}</span> }.into_any() />
         <section class="pf-v6-c-page__main-section gh-stack">
             <FormAlert />
-            <div data-live=topic.clone()>{standing(&v)}</div>
+            <div class="gh-stack" data-live=topic.clone()>{standing(v)}{way_back(v)}</div>
             <nav class="pf-v6-c-tabs gh-tabs" aria-label="Parts of this deployment"><ul class="pf-v6-c-tabs__list" role="list">{tabs}</ul></nav>
             <div class="gh-stack" data-live=format!("{topic}#{tab}")>{content}</div>
         </section>
-        <crate::islands::LiveRegion topic=topic />
+        <Live topic=topic cursor=cursor />
     }
     .into_any()
 }
@@ -72,75 +82,14 @@ fn actions(v: &DeploymentView) -> AnyView {
     let base = key.path();
     let stopped = v.explanation.code == domain::state::Code::Stopped;
     let (may_change, may_stop) = (v.may_change, v.may_stop);
-    let previous = v
-        .revisions
-        .iter()
-        .find(|r| {
-            !r.current
-                && v.revisions
-                    .iter()
-                    .any(|c| c.current && c.applied_at > r.applied_at)
-        })
-        .map(|r| r.revision);
     view! {
         {may_change.then(|| view! {
             <form method="post" action="/deploy"><Hidden name="deployment" value=key.to_string() /><Submit text="Update" kind="secondary" /></form>
-            {previous.map(|r| view! { <a class="pf-v6-c-button pf-m-secondary" data-key="b" href=format!("{base}/rollback/{r}")>"Roll back"</a> })}
             <a class="pf-v6-c-button pf-m-secondary" href=format!("{base}/scale")>"Scale"</a>
         })}
         {(may_stop && !stopped).then(|| view! { <a class="pf-v6-c-button pf-m-secondary" href=format!("{base}/stop")>"Stop"</a> })}
         {(may_change && stopped).then(|| view! { <a class="pf-v6-c-button pf-m-secondary" href=format!("{base}/start")>"Start"</a> })}
         {may_change.then(|| view! { <a class="pf-v6-c-button pf-m-link pf-m-danger" href=format!("{base}/delete")>"Delete"</a> })}
-    }
-    .into_any()
-}
-
-/// The state in plain words, and whether it is what was approved.
-fn standing(v: &DeploymentView) -> AnyView {
-    let e = v.explanation.clone();
-    let (tone, word) = state_label(e.code);
-    let last = v.last_change.clone().map(|r| {
-        let href = format!("/changes/{}", r.change.id);
-        view! { <p>"Last change: "<a href=href>{title(&r.change)}</a>{format!(" by {} ", r.requester_name)}<When at=r.change.created_at />{format!(", {}.", r.change.state.name())}</p> }
-    });
-    let drift: Vec<AnyView> = v
-        .drift
-        .iter()
-        .cloned()
-        .map(|d| {
-            let by = if d.by.is_empty() {
-                "by whom is not recorded".to_owned()
-            } else {
-                format!(
-                    "by {}",
-                    d.by.iter()
-                        .map(|(m, _)| m.as_str())
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                )
-            };
-            let when =
-                d.by.first()
-                    .and_then(|(_, t)| *t)
-                    .map(|t| view! { " "<When at=t /> });
-            view! { <li><code>{d.change.path}</code>" set "{by}{when}</li> }.into_any()
-        })
-        .collect();
-    let closure_drift: Vec<AnyView> = v
-        .closure_drift
-        .iter()
-        .cloned()
-        .map(|d| view! { <li>{format!("The {} is another one now: approved ", d.what)}<code>{d.approved}</code>", now "<code>{d.now}</code></li> }.into_any())
-        .collect();
-    view! {
-        <div class="gh-standing">
-            <p><Label tone=tone text=word />" "<strong>{e.headline}</strong>" "{approval_label(v.approval)}</p>
-            {e.cause.map(|c| view! { <p class="gh-cause">{c}</p> })}
-            {e.next_step.map(|n| view! { <p>{n}</p> })}
-            {last}
-            {(!drift.is_empty()).then(|| alert(Tone::Warn, "What runs is not what was approved", view! { <ul class="pf-v6-c-list">{drift}</ul> }))}
-            {(!closure_drift.is_empty()).then(|| alert(Tone::Warn, "What it leads to has changed since the approval", view! { <ul class="pf-v6-c-list">{closure_drift}</ul> }))}
-        </div>
     }
     .into_any()
 }
@@ -237,45 +186,43 @@ fn revisions(v: &DeploymentView) -> AnyView {
     if v.revisions.is_empty() {
         return view! { <Empty title="Nothing was applied here by way of a change"><p>"Whoever made it did so past the console. Update it to bring it under approval."</p></Empty> }.into_any();
     }
-    let base = v.live.key.path();
-    let may = v.may_change;
-    let rows = v
-        .revisions
+    card(
+        "Applied revisions, newest first",
+        revision_rows(&v.revisions, &v.live.key.path(), v.may_change),
+    )
+}
+
+/// Applied revisions as a table; `may`: offers to go back to those that were approved and are not live.
+pub fn revision_rows(revisions: &[AppliedRevision], base: &str, may: bool) -> AnyView {
+    let rows = revisions
         .iter()
         .map(|r: &AppliedRevision| {
             let what = if r.differences.is_empty() {
-                "first known".into_any()
+                if r.number == 1 { "the first" } else { "no field" }.into_any()
             } else {
                 let n = r.differences.len();
                 view! { <details class="gh-details"><summary>{format!("{n} fields")}</summary><DiffTable changes=r.differences.clone() before="Before" after="Then" /></details> }.into_any()
             };
-            let act = if r.current {
-                view! { <Label tone=Tone::Good text="approved now" /> }.into_any()
-            } else if may {
-                view! { <a class="pf-v6-c-button pf-m-secondary pf-m-small" href=format!("{base}/rollback/{}", r.revision)>"Roll back to this"</a> }.into_any()
-            } else {
-                ().into_any()
-            };
+            let current = r.current.then(|| view! { <Label tone=Tone::Good text="approved now" />" " });
+            let back = (may && r.can_be_gone_back_to()).then(|| view! { <a class="pf-v6-c-button pf-m-secondary pf-m-small" href=format!("{base}/rollback/{}", r.revision)>"Roll back to this"</a> });
             row(vec![
+                ("Revision", r.number.to_string().into_any()),
                 ("Applied", r.applied_at.map_or_else(|| known(None), |t| view! { <When at=t exact=true /> }.into_any())),
                 ("Change", view! { <a href=format!("/changes/{}", r.change)>{r.kind.name()}</a> }.into_any()),
                 ("By", r.by.clone().into_any()),
                 ("Comment", r.comment.clone().into_any()),
                 ("Hash", view! { <code>{r.hash.short().to_owned()}</code> }.into_any()),
                 ("What", what),
-                ("Go back", act),
+                ("Go back", view! { {current}{back} }.into_any()),
             ])
         })
         .collect();
-    card(
-        "Applied revisions, newest first",
-        table(
-            "Applied revisions",
-            &[
-                "Applied", "Change", "By", "Comment", "Hash", "What", "Go back",
-            ],
-            rows,
-        ),
+    table(
+        "Applied revisions",
+        &[
+            "Revision", "Applied", "Change", "By", "Comment", "Hash", "What", "Go back",
+        ],
+        rows,
     )
 }
 
@@ -344,7 +291,6 @@ fn container(c: &Container) -> AnyView {
 }
 
 fn changes(v: &DeploymentView) -> AnyView {
-    let object = format!("deployment:{}", v.live.key);
     let all = v.history.clone();
     let list = if all.is_empty() {
         view! { <p class="gh-muted">"No change was asked for here."</p> }.into_any()
@@ -357,7 +303,7 @@ fn changes(v: &DeploymentView) -> AnyView {
     };
     view! {
         {card("Changes, newest first", list)}
-        <p><a href=format!("/audit?object={}", crate::query::percent(&object))>"The story of this deployment in the audit log"</a></p>
+        {story(&v.live.key)}
     }
     .into_any()
 }

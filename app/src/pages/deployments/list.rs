@@ -61,12 +61,19 @@ pub fn DeploymentsPage() -> impl IntoView {
         ..Default::default()
     };
     load(
-        |s, c| async move { s.deployments.list(&c, &filter, after.as_deref(), 50).await },
-        move |list| page(list, query),
+        |s, c| async move {
+            let cursor = s.deployments.cursor().to_string();
+            let list = s
+                .deployments
+                .list(&c, &filter, after.as_deref(), 50)
+                .await?;
+            Ok((list, cursor))
+        },
+        move |(list, cursor)| page(list, cursor, query),
     )
 }
 
-fn page(list: DeploymentList, query: Query) -> AnyView {
+fn page(list: DeploymentList, cursor: String, query: Query) -> AnyView {
     let away: Vec<AnyView> = list
         .clusters
         .iter()
@@ -103,9 +110,9 @@ fn page(list: DeploymentList, query: Query) -> AnyView {
     view! {
         <PageHeader title="Deployments"
             subtitle=view! { {format!("{total} that you may see · ")}<a href=query.with("unhealthy", if query.get("unhealthy").is_some() { "" } else { "1" })>{if query.get("unhealthy").is_some() { "Show all" } else { "Only what is not well" }}</a>" · as of "<When at=now exact=true /> }.into_any()
-            actions=view! { <form method="post" action="/deploy"><Hidden name="blank" value="1" /><Submit text="New deployment" kind="secondary" /></form> }.into_any() />
+            actions=view! { {list.may_request.then(|| view! { <form method="post" action="/deploy"><Hidden name="blank" value="1" /><Submit text="New deployment" kind="secondary" /></form> })} }.into_any() />
         <section class="pf-v6-c-page__main-section gh-stack">
-            {away}
+            <div class="gh-stack gh-when-any" data-live="deployments#away">{away}</div>
             <form method="get" class="gh-filter" role="search">
                 <TextField name="q" label="Name, model or runtime" value=get("q") />
                 <SelectField name="cluster" label="Cluster" options=clusters value=get("cluster") />
@@ -122,7 +129,7 @@ fn page(list: DeploymentList, query: Query) -> AnyView {
                 <Pager next=list.page.next shown=shown />
             </div>
         </section>
-        <crate::islands::LiveRegion topic="deployments".to_owned() />
+        <Live topic="deployments" cursor=cursor />
     }
     .into_any()
 }

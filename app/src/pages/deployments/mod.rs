@@ -2,7 +2,9 @@
 
 mod ask;
 mod detail;
+mod gone;
 mod list;
+mod standing;
 
 pub use ask::AskPage;
 pub use detail::DeploymentPage;
@@ -19,6 +21,12 @@ pub fn key_of_address() -> DeploymentKey {
     let p = use_params_map().get_untracked();
     let part = |name: &str| p.get(name).unwrap_or_default();
     DeploymentKey::new(part("cluster"), part("namespace"), part("name"))
+}
+
+/// Everything about it in the audit log.
+pub fn story(key: &DeploymentKey) -> AnyView {
+    let object = crate::query::percent(&format!("deployment:{key}"));
+    view! { <p><a href=format!("/audit?object={object}")>"The story of this deployment in the audit log"</a></p> }.into_any()
 }
 
 /// Is what runs what was approved?

@@ -18,10 +18,16 @@ use services::{
 
 #[component]
 pub fn OverviewPage() -> impl IntoView {
-    load(|s, c| async move { s.overview.get(&c).await }, |v| page(&v))
+    load(
+        |s, c| async move {
+            let cursor = s.deployments.cursor().to_string();
+            Ok((s.overview.get(&c).await?, cursor))
+        },
+        |(v, cursor)| page(&v, cursor),
+    )
 }
 
-fn page(v: &OverviewView) -> AnyView {
+fn page(v: &OverviewView, cursor: String) -> AnyView {
     let first = v
         .waiting
         .rows
@@ -49,7 +55,7 @@ fn page(v: &OverviewView) -> AnyView {
         <PageHeader title="Overview" subtitle=view! { {format!("{waits} · {bad} not healthy · as of ")}<When at=now exact=true /> }.into_any() actions=actions.into_any() />
         <section class="pf-v6-c-page__main-section gh-stack">
             <FormAlert />
-            {away(&v.clusters)}
+            <div class="gh-stack gh-when-any" data-live="overview-away">{away(&v.clusters)}</div>
             {queue}
             <div data-live="overview-unhealthy">{unhealthy(v, bad)}</div>
             {own}
@@ -58,7 +64,7 @@ fn page(v: &OverviewView) -> AnyView {
                 <div data-live="overview-clusters">{clusters(&v.clusters)}</div>
             </div>
         </section>
-        <crate::islands::LiveRegion topic="deployments".to_owned() />
+        <Live topic="deployments" cursor=cursor />
     }
     .into_any()
 }

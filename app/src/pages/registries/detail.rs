@@ -24,13 +24,18 @@ pub fn RegistryPage() -> impl IntoView {
     load(
         |s, c| async move {
             let id: RegistryId = id.parse()?;
-            Ok((s.registries.get(&c, id).await?, s.registries.rights(&c)))
+            let cursor = s.registries.mark(&c).await?;
+            Ok((
+                s.registries.get(&c, id).await?,
+                s.registries.rights(&c),
+                cursor,
+            ))
         },
-        move |(r, rights)| page(&r, rights, removing),
+        move |(r, rights, cursor)| page(&r, rights, removing, cursor),
     )
 }
 
-fn page(r: &RegistryRow, rights: RegistryRights, removing: bool) -> AnyView {
+fn page(r: &RegistryRow, rights: RegistryRights, removing: bool, cursor: String) -> AnyView {
     let editable = rights.manage && r.source == Source::Console;
     let base = format!("/registries/{}", r.id);
     let models = format!("/catalog?registry={}", r.id);
@@ -100,10 +105,11 @@ fn page(r: &RegistryRow, rights: RegistryRights, removing: bool) -> AnyView {
             <FormAlert />
             {new_token()}
             {confirm}
-            <div class="gh-columns">{card("Sync", sync_state(r))}{card("What it is", facts)}</div>
+            <div class="gh-columns">{card("Sync", view! { <div data-live="registries#sync">{sync_state(r)}</div> })}{card("What it is", facts)}</div>
             {editable.then(|| notifications(r))}
             {edit}
         </section>
+        <Live topic="registries" cursor=cursor />
     }
     .into_any()
 }

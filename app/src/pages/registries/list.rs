@@ -9,14 +9,15 @@ use services::{ports::RegistryRow, registries::RegistryRights};
 pub fn RegistriesPage() -> impl IntoView {
     load(
         |s, c| async move {
+            let cursor = s.registries.mark(&c).await?;
             let rows = s.registries.list(&c).await?;
-            Ok((rows, s.registries.rights(&c)))
+            Ok((rows, s.registries.rights(&c), cursor))
         },
-        |(rows, rights)| page(&rows, rights),
+        |(rows, rights, cursor)| page(&rows, rights, cursor),
     )
 }
 
-fn page(rows: &[RegistryRow], rights: RegistryRights) -> AnyView {
+fn page(rows: &[RegistryRow], rights: RegistryRights, cursor: String) -> AnyView {
     let actions = rights.manage.then(|| view! { <a class="pf-v6-c-button pf-m-primary" href="/registries/new">"Add a registry"</a> });
     let content = if rows.is_empty() {
         let way = if rights.manage {
@@ -36,8 +37,9 @@ fn page(rows: &[RegistryRow], rights: RegistryRights) -> AnyView {
         <PageHeader title="Registries" subtitle=view! { "Where the catalogue takes models from." }.into_any() actions=view! { {actions} }.into_any() />
         <section class="pf-v6-c-page__main-section gh-stack">
             <FormAlert />
-            {content}
+            <div data-live="registries">{content}</div>
         </section>
+        <Live topic="registries" cursor=cursor />
     }
     .into_any()
 }

@@ -2,7 +2,7 @@
 
 use super::{canary, explain, problem};
 use crate::{
-    content::fingerprint,
+    content::{fingerprint, fingerprint_if_started},
     isvc::{View, gpu_resource},
     observed::{Live, Row},
     quantity::Quantity,
@@ -40,6 +40,7 @@ pub fn row(live: &Live, now: Micros) -> Row {
         url: view.url().map(str::to_owned),
         created_at: view.created_at(),
         fingerprint: fingerprint(&live.object),
+        fingerprint_if_started: fingerprint_if_started(&live.object),
         as_of: live.as_of,
         stale: live.stale,
     }

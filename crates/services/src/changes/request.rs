@@ -172,6 +172,14 @@ impl Changes {
                 });
                 let revision = revision
                     .ok_or_else(|| Error::not_found("this deployment has no such revision"))?;
+                // A stop needs no approval: what ran along with it may be anything.
+                let change = ctx.store.change_get(revision.change).await?;
+                if change.is_none_or(|c| c.kind == ChangeKind::Stop) {
+                    return Err(Error::invalid(
+                        "this revision stopped the deployment, and nobody approved what ran then",
+                    )
+                    .remedy("Choose another revision, or start the deployment."));
+                }
                 if !ctx
                     .store
                     .items(revision.change)

@@ -90,14 +90,24 @@ impl Changes {
             .await
     }
 
-    fn queue_filter(&self, caller: &Caller) -> ChangeFilter {
+    /// Does this person decide anything anywhere?
+    pub fn decides(&self, caller: &Caller) -> bool {
         let roles = self.deciding_roles();
+        caller.grants.iter().any(|g| roles.contains(&g.role))
+    }
+
+    fn queue_filter(&self, caller: &Caller) -> ChangeFilter {
+        let now = self.0.clock.now();
         ChangeFilter {
             states: vec![ChangeState::Waiting],
-            not_requester: Some(caller.person),
-            scopes: caller.scopes_of(|r| roles.contains(&r)),
+            decider: Some(Decider {
+                person: caller.person,
+                grants: caller.grants.clone(),
+                now,
+            }),
+            scopes: caller.scopes_of(|_| true),
             oldest_first: true,
-            open_since: Some(self.0.clock.now().plus(-Micros::MINUTE)),
+            open_since: Some(now.plus(-Micros::MINUTE)),
             ..Default::default()
         }
     }
@@ -259,6 +269,41 @@ impl Changes {
             change,
             now,
         })
+    }
+
+    /// Another text whenever the page of this change looks different to this person.
+    pub async fn mark(&self, caller: &Caller, id: ChangeId) -> Result<String> {
+        let change = self.visible(caller, id).await?;
+        let now = self.0.clock.now();
+        let mut open: Vec<PersonId> = self
+            .0
+            .store
+            .presence(id, now)
+            .await?
+            .into_iter()
+            .map(|(p, _)| p)
+            .filter(|p| *p != caller.person)
+            .collect();
+        open.sort();
+        let who = Digest::of(&domain::content::canonical(&open));
+        Ok(format!(
+            "{}.{}.{}",
+            change.version,
+            change.state.name(),
+            who.short()
+        ))
+    }
+
+    /// The same of the queue's first page, and of how much waits in all.
+    pub async fn queue_mark(&self, caller: &Caller) -> Result<String> {
+        let rows = self.queue(caller, None, 50).await?.rows;
+        let shown: Vec<_> = rows
+            .iter()
+            .map(|r| (r.change.id, r.change.version, &r.open_by))
+            .collect();
+        let count = self.queue_count(caller).await?;
+        let text = domain::content::canonical(&(shown, count));
+        Ok(Digest::of(&text).short().to_owned())
     }
 
     /// "I have this page open."

@@ -8,15 +8,21 @@ pub use ::audit::{Actor, NewRecord, Phase, Record, RecordOutcome, Retention};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AuditFilter {
     pub person: Option<PersonId>,
+    /// Words of a name or user name; each has to be there.
+    #[serde(default)]
+    pub who: Option<String>,
     /// Exact action, or a prefix that ends in `.`
     pub action: Option<String>,
+    /// Exactly this object; of a deployment also what is about its changes, of a change also what is
+    /// about the object that it changes.
     pub object: Option<String>,
     pub change: Option<ChangeId>,
     pub outcome: Option<RecordOutcome>,
     pub from: Option<Micros>,
     pub until: Option<Micros>,
-    /// Units that the reader may see (`*` for all); the empty unit is seen only with `*` or when `own` matches.
-    pub units: Vec<String>,
+    /// Places that the reader may see: pairs of unit patterns and environments. What has no place is
+    /// seen only with `*` for both, or when `own` matches.
+    pub scopes: Vec<(Vec<String>, Vec<String>)>,
     /// Records of this person are always theirs to see.
     pub own: Option<PersonId>,
 }

@@ -1,6 +1,6 @@
 use super::NewRecord;
 use async_trait::async_trait;
-use domain::{Micros, Result, change::*, ids::*, page::Page, place::DeploymentKey};
+use domain::{Micros, Result, access::Grant, change::*, ids::*, page::Page, place::DeploymentKey};
 use serde::{Deserialize, Serialize};
 
 /// A change with what a list shows.
@@ -23,8 +23,8 @@ pub struct ChangeFilter {
     pub states: Vec<ChangeState>,
     pub kinds: Vec<ChangeKind>,
     pub requester: Option<PersonId>,
-    /// Not asked for by this person (what they could decide).
-    pub not_requester: Option<PersonId>,
+    /// Only what this person may decide now, as [`domain::change::may_decide`] says.
+    pub decider: Option<Decider>,
     pub deployment: Option<DeploymentKey>,
     /// Places that the reader may see: pairs of unit patterns and environments; empty means none.
     pub scopes: Vec<(Vec<String>, Vec<String>)>,
@@ -34,6 +34,23 @@ pub struct ChangeFilter {
     /// Rows name who had them open since then; `None`: nobody is named.
     #[serde(default)]
     pub open_since: Option<Micros>,
+}
+
+/// What is approved to run somewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// [`domain::content::fingerprint`] of the approved content.
+    pub fingerprint: Digest,
+    /// A later change stopped it.
+    pub stopped: bool,
+}
+
+/// Somebody who decides, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decider {
+    pub person: PersonId,
+    pub grants: Vec<Grant>,
+    pub now: Micros,
 }
 
 /// What a person did to a change, all or nothing.
@@ -151,14 +168,19 @@ pub trait ChangeStore {
         change_to: Option<&Transition>,
         audit: &[NewRecord],
     ) -> Result<()>;
-    /// The newest applied revision of a deployment, with its change: what is approved to run there.
+    /// What is approved to run there: the newest applied revision of a deployment, with its change. A
+    /// stop does not count, for nobody approved what ran along; after a deletion nothing is approved.
     async fn approved(&self, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>>;
-    /// Fingerprints ([`domain::content::fingerprint`]) of what is approved, of many deployments of a cluster at once, for lists.
+    /// The same by fingerprint, of many deployments at once, for lists.
     async fn approved_fingerprints(
         &self,
         keys: &[DeploymentKey],
-    ) -> Result<std::collections::BTreeMap<DeploymentKey, Digest>>;
-    /// Applied revisions of a deployment, newest first (what can be rolled back to).
+    ) -> Result<std::collections::BTreeMap<DeploymentKey, Approved>>;
+    /// The newest thing that was applied there, whatever it was.
+    async fn last_applied(&self, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>>;
+    /// How many revisions were applied there, deletions left out.
+    async fn applied_count(&self, key: &DeploymentKey) -> Result<usize>;
+    /// Applied revisions of a deployment, newest first, deletions left out.
     async fn applied_revisions(
         &self,
         key: &DeploymentKey,

@@ -11,7 +11,7 @@ use domain::{
     ids::*,
     page::{self, Page},
 };
-use services::ports::{ChangeFilter, ChangeRow};
+use services::ports::{ChangeFilter, ChangeRow, Decider};
 use std::collections::BTreeMap;
 
 /// How many decisions on the current revision agree and stand; each person has one.
@@ -40,8 +40,8 @@ fn conditions(q: &mut Sql, f: &ChangeFilter) -> Result<()> {
     if let Some(requester) = f.requester {
         q.push(" AND c.requester = ").arg(requester);
     }
-    if let Some(not) = f.not_requester {
-        q.push(" AND c.requester <> ").arg(not);
+    if let Some(decider) = &f.decider {
+        decidable(q, decider);
     }
     if let Some(key) = &f.deployment {
         q.push(" AND c.cluster_name = ").arg(&key.cluster);
@@ -53,6 +53,47 @@ fn conditions(q: &mut Sql, f: &ChangeFilter) -> Result<()> {
         q.words("c.search", text);
     }
     Ok(())
+}
+
+/// How many people have agreed to a stage of `table`'s revision.
+fn agreed_to(table: &str) -> String {
+    format!(
+        "(SELECT count(*) FROM decisions d WHERE d.revision_id = {table}.revision_id AND d.stage = {table}.stage
+            AND d.outcome = 'approve' AND d.undone_at IS NULL AND d.voided_at IS NULL)"
+    )
+}
+
+/// `domain::change::may_decide` in SQL: it waits and has not expired, neither asked for nor written by
+/// this person, not decided by them yet, and the stage that is open is one of their roles in its place.
+fn decidable(q: &mut Sql, who: &Decider) {
+    q.push(" AND c.state = 'waiting' AND c.expires_at > ")
+        .arg(who.now);
+    q.push(" AND c.requester <> ").arg(who.person);
+    q.push(" AND NOT EXISTS (SELECT 1 FROM revisions w WHERE w.id = c.current_revision AND w.author = ")
+        .arg(who.person)
+        .push(")");
+    q.push(
+        " AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.revision_id = c.current_revision AND d.undone_at IS NULL
+            AND d.voided_at IS NULL AND d.person = ",
+    )
+    .arg(who.person)
+    .push(")");
+    let (open, earlier) = (agreed_to("s"), agreed_to("e"));
+    q.push(&format!(
+        " AND EXISTS (SELECT 1 FROM stages s WHERE s.revision_id = c.current_revision AND s.needed > {open}
+            AND NOT EXISTS (SELECT 1 FROM stages e WHERE e.revision_id = s.revision_id AND e.stage < s.stage AND e.needed > {earlier})
+            AND (1 = 0"
+    ));
+    for grant in &who.grants {
+        q.push(" OR (s.role = ")
+            .arg(grant.role.name())
+            .push(" AND ")
+            .unit_in("c.unit", &grant.units)
+            .push(" AND ")
+            .word_in("c.environment", &grant.environments)
+            .push(")");
+    }
+    q.push("))");
 }
 
 pub(super) async fn page(

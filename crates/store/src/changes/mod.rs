@@ -12,7 +12,7 @@ use crate::{
 use async_trait::async_trait;
 use domain::{Micros, Result, change::*, ids::*, page::Page, place::DeploymentKey};
 use services::ports::{
-    ChangeFilter, ChangeRow, ChangeStore, DraftUsed, Fence, NewJob, NewRecord, Reopening,
+    Approved, ChangeFilter, ChangeRow, ChangeStore, DraftUsed, Fence, NewJob, NewRecord, Reopening,
     Transition,
 };
 use std::collections::BTreeMap;
@@ -208,7 +208,6 @@ impl ChangeStore for Db {
         tx.commit().await
     }
 
-    /// Nothing when the newest thing that was applied is a deletion: then nothing is approved to run there.
     async fn approved(&self, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>> {
         read::approved(&mut self.read().await?, key).await
     }
@@ -216,11 +215,18 @@ impl ChangeStore for Db {
     async fn approved_fingerprints(
         &self,
         keys: &[DeploymentKey],
-    ) -> Result<BTreeMap<DeploymentKey, Digest>> {
+    ) -> Result<BTreeMap<DeploymentKey, Approved>> {
         read::approved_fingerprints(&mut self.read().await?, keys).await
     }
 
-    /// Deletions are left out: nobody can roll back to one.
+    async fn last_applied(&self, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>> {
+        read::newest(&mut self.read().await?, key, "").await
+    }
+
+    async fn applied_count(&self, key: &DeploymentKey) -> Result<usize> {
+        read::applied_count(&mut self.read().await?, key).await
+    }
+
     async fn applied_revisions(
         &self,
         key: &DeploymentKey,

@@ -10,6 +10,7 @@ use domain::{
     page::{self, Page},
     place::{DeploymentKey, ObjectRef, Place},
 };
+use services::ports::Approved;
 use std::collections::BTreeMap;
 
 /// Columns of a change, each under a name that no other table's columns have.
@@ -160,28 +161,53 @@ pub(super) async fn approved(
     c: &mut Conn,
     key: &DeploymentKey,
 ) -> Result<Option<(Change, Revision, Item)>> {
-    let q = select_all_three("ORDER BY i.applied_at DESC, i.id DESC LIMIT 1");
+    let found = newest(c, key, "AND c.kind <> 'stop'").await?;
+    Ok(found.filter(|(_, revision, _)| revision.content.action != domain::content::Action::Delete))
+}
+
+/// The newest applied item under a further condition.
+pub(super) async fn newest(
+    c: &mut Conn,
+    key: &DeploymentKey,
+    condition: &str,
+) -> Result<Option<(Change, Revision, Item)>> {
+    let q = select_all_three(&format!(
+        "{condition} ORDER BY i.applied_at DESC, i.id DESC LIMIT 1"
+    ));
     let row = c
         .one(q.text, args![&key.cluster, &key.namespace, &key.name])
         .await?;
-    let found = row.map(|r| all_three(&r)).transpose()?;
-    Ok(found.filter(|(_, revision, _)| revision.content.action != domain::content::Action::Delete))
+    row.map(|r| all_three(&r)).transpose()
+}
+
+pub(super) async fn applied_count(c: &mut Conn, key: &DeploymentKey) -> Result<usize> {
+    let sql = format!(
+        "SELECT count(*) AS n FROM items i WHERE {OF_DEPLOYMENT} AND i.state = 'applied' AND i.action <> 'delete'"
+    );
+    let row = c
+        .one(sql, args![&key.cluster, &key.namespace, &key.name])
+        .await?;
+    let n = row.map(|r| r.int("n")).transpose()?.unwrap_or(0);
+    Ok(usize::try_from(n).unwrap_or(0))
 }
 
 pub(super) async fn approved_fingerprints(
     c: &mut Conn,
     keys: &[DeploymentKey],
-) -> Result<BTreeMap<DeploymentKey, Digest>> {
-    let mut hashes = BTreeMap::new();
+) -> Result<BTreeMap<DeploymentKey, Approved>> {
+    const LATER: &str = "n.cluster_name = i.cluster_name AND n.namespace = i.namespace AND n.object_name = i.object_name
+        AND n.object_kind = i.object_kind AND n.state = 'applied' AND (n.applied_at, n.id) > (i.applied_at, i.id)";
+    let mut approved = BTreeMap::new();
     for some in keys.chunks(200) {
-        let mut q = Sql::new(
-            "SELECT i.cluster_name AS cluster_name, i.namespace AS namespace, i.object_name AS object_name, i.fingerprint AS fingerprint
-             FROM items i WHERE i.state = 'applied' AND i.object_kind = 'InferenceService' AND i.action <> 'delete'
-               AND NOT EXISTS (SELECT 1 FROM items n WHERE n.cluster_name = i.cluster_name AND n.namespace = i.namespace
-                   AND n.object_name = i.object_name AND n.object_kind = i.object_kind AND n.state = 'applied'
-                   AND (n.applied_at, n.id) > (i.applied_at, i.id))
-               AND (i.cluster_name, i.namespace, i.object_name) IN (VALUES ",
-        );
+        // Later than what is approved there can only be stops.
+        let mut q = Sql::new(&format!(
+            "SELECT i.cluster_name AS cluster_name, i.namespace AS namespace, i.object_name AS object_name, i.fingerprint AS fingerprint,
+                 (SELECT count(*) FROM items n WHERE {LATER}) AS stops
+             FROM items i JOIN changes c ON c.id = i.change_id
+             WHERE i.state = 'applied' AND i.object_kind = 'InferenceService' AND i.action <> 'delete' AND c.kind <> 'stop'
+               AND NOT EXISTS (SELECT 1 FROM items n JOIN changes k ON k.id = n.change_id WHERE {LATER} AND k.kind <> 'stop')
+               AND (i.cluster_name, i.namespace, i.object_name) IN (VALUES "
+        ));
         for (n, key) in some.iter().enumerate() {
             q.push(if n == 0 { "(" } else { ", (" });
             q.arg(&key.cluster)
@@ -198,10 +224,14 @@ pub(super) async fn approved_fingerprints(
                 row.text("namespace")?,
                 row.text("object_name")?,
             );
-            hashes.insert(key, row.id("fingerprint")?);
+            let found = Approved {
+                fingerprint: row.id("fingerprint")?,
+                stopped: row.int("stops")? > 0,
+            };
+            approved.insert(key, found);
         }
     }
-    Ok(hashes)
+    Ok(approved)
 }
 
 pub(super) async fn applied(

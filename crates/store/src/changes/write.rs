@@ -166,6 +166,13 @@ async fn add_revision(
         ],
     )
     .await?;
+    for (n, stage) in (0_i64..).zip(&revision.stages) {
+        tx.exec(
+            "INSERT INTO stages (revision_id, stage, role, needed) VALUES ($1, $2, $3, $4)",
+            args![revision.id, n, stage.role.name(), stage.count],
+        )
+        .await?;
+    }
     for item in items {
         tx.exec(
             "INSERT INTO items (id, change_id, revision_id, cluster_id, cluster_name, namespace, namespace_uid, unit, environment, api_version,

@@ -7,6 +7,8 @@ use store::testing::TestDatabase;
 crate::stories!(
     records_come_back_in_one_order,
     filters_show_what_may_be_seen,
+    a_story_is_of_the_object_and_its_changes,
+    people_are_found_by_name,
     intents_stay_open_until_an_outcome,
     nothing_in_the_log_changes,
     an_erased_person_stays_unreadable,
@@ -14,8 +16,13 @@ crate::stories!(
 );
 
 fn units(units: &[&str]) -> AuditFilter {
+    places(&[(units, &["*"])])
+}
+
+fn places(places: &[(&[&str], &[&str])]) -> AuditFilter {
+    let own = |list: &[&str]| list.iter().map(|w| (*w).to_owned()).collect();
     AuditFilter {
-        units: units.iter().map(|u| (*u).to_owned()).collect(),
+        scopes: places.iter().map(|(u, e)| (own(u), own(e))).collect(),
         ..AuditFilter::default()
     }
 }
@@ -76,10 +83,12 @@ async fn filters_show_what_may_be_seen(t: &TestDatabase) {
         },
         NewRecord {
             unit: String::new(),
+            environment: String::new(),
             ..record(4, "session.start", "session:x")
         },
         NewRecord {
             unit: String::new(),
+            environment: String::new(),
             actor: None,
             ..record(5, "changes.sweep", "x")
         },
@@ -98,6 +107,19 @@ async fn filters_show_what_may_be_seen(t: &TestDatabase) {
     check(units(&["*"]), &[5, 4, 3, 2, 1]).await;
     check(units(&["retail"]), &[2, 1]).await;
     check(units(&["r%"]), &[]).await;
+    // A grant is for units in environments; what has no place is for those who see all of both.
+    check(places(&[(&["retail"], &["staging"])]), &[]).await;
+    check(
+        places(&[(&["retail"], &["staging", "production"])]),
+        &[2, 1],
+    )
+    .await;
+    check(places(&[(&["*"], &["production"])]), &[3, 2, 1]).await;
+    check(
+        places(&[(&["retail"], &["staging"]), (&["retailer"], &["*"])]),
+        &[3],
+    )
+    .await;
     check(
         AuditFilter {
             own: Some(PersonId(uuid(1))),
@@ -171,6 +193,73 @@ async fn filters_show_what_may_be_seen(t: &TestDatabase) {
         &[3, 2],
     )
     .await;
+}
+
+async fn a_story_is_of_the_object_and_its_changes(t: &TestDatabase) {
+    let db = t.open().await;
+    let who = person(&db, 1).await;
+    for n in 1..=2 {
+        let (c, r, i) = change(n, if n == 1 { "llama" } else { "mistral" }, who);
+        db.change_create(&c, &r, &[i], &[], &[]).await.unwrap();
+    }
+    let llama = ChangeId(uuid(1001));
+    let of = |n, action: &str, object: String, change| NewRecord {
+        change,
+        ..record(n, action, &object)
+    };
+    let deployment = "deployment:onprem-1/retail-prod/llama".to_owned();
+    let about = format!("change:{llama}");
+    db.audit_append(&[
+        of(1, "change.submit", deployment.clone(), Some(llama)),
+        of(2, "change.approve", about.clone(), Some(llama)),
+        of(
+            3,
+            "change.approve",
+            "change:x".into(),
+            Some(ChangeId(uuid(1002))),
+        ),
+        of(4, "change.undo", about.clone(), Some(llama)),
+        of(5, "denied.view-deployment", deployment.clone(), None),
+    ])
+    .await
+    .unwrap();
+    for (object, expected) in [(deployment, vec![5, 4, 2, 1]), (about, vec![4, 2, 1])] {
+        let filter = AuditFilter {
+            object: Some(object),
+            ..units(&["*"])
+        };
+        let page = db.audit_list(&filter, None, 50).await.unwrap();
+        let found: Vec<i64> = page.rows.iter().map(|r| r.seq).collect();
+        assert_eq!(found, expected, "{filter:?}");
+    }
+}
+
+async fn people_are_found_by_name(t: &TestDatabase) {
+    let db = t.open().await;
+    person(&db, 1).await;
+    person(&db, 2).await;
+    let mut other = record(2, "session.start", "x");
+    if let Some(actor) = &mut other.actor {
+        actor.person = PersonId(uuid(2));
+    }
+    db.audit_append(&[record(1, "session.start", "x"), other])
+        .await
+        .unwrap();
+    for (who, expected) in [
+        ("person 1", vec![1]),
+        ("USER2", vec![2]),
+        ("person", vec![2, 1]),
+        ("nobody", vec![]),
+        ("user%", vec![]),
+    ] {
+        let filter = AuditFilter {
+            who: Some(who.into()),
+            ..units(&["*"])
+        };
+        let page = db.audit_list(&filter, None, 50).await.unwrap();
+        let found: Vec<i64> = page.rows.iter().map(|r| r.seq).collect();
+        assert_eq!(found, expected, "{who}");
+    }
 }
 
 async fn intents_stay_open_until_an_outcome(t: &TestDatabase) {

@@ -221,6 +221,34 @@ pub async fn applied(
     applied_at: Micros,
 ) {
     let (change, _, _) = change(n, name, requester);
+    applied_change(db, n, change, approver, action, applied_at).await;
+}
+
+/// A stop that was applied. (It passes the same steps here; nobody looks at them.)
+pub async fn stopped(
+    db: &Db,
+    n: u128,
+    name: &str,
+    requester: (PersonId, AccountId),
+    approver: (PersonId, AccountId),
+    applied_at: Micros,
+) {
+    let (change, _, _) = change(n, name, requester);
+    let change = Change {
+        kind: ChangeKind::Stop,
+        ..change
+    };
+    applied_change(db, n, change, approver, Action::Apply, applied_at).await;
+}
+
+async fn applied_change(
+    db: &Db,
+    n: u128,
+    change: Change,
+    approver: (PersonId, AccountId),
+    action: Action,
+    applied_at: Micros,
+) {
     let (revision, mut item) = revision(&change, n, 1, action);
     db.change_create(
         &change,

@@ -1,10 +1,16 @@
 use crate::given::*;
-use domain::{change::*, content::Action, ids::*};
+use domain::{
+    access::{Grant, Role, Stage},
+    change::*,
+    content::Action,
+    ids::*,
+};
 use services::ports::*;
 use store::testing::TestDatabase;
 
 crate::stories!(
     lists_show_what_may_be_seen,
+    the_queue_is_what_a_person_may_decide,
     what_is_approved_to_run,
     presence_is_short
 );
@@ -86,14 +92,6 @@ async fn lists_show_what_may_be_seen(t: &TestDatabase) {
     check(
         ChangeFilter {
             requester: Some(two.0),
-            ..everywhere()
-        },
-        &[4],
-    )
-    .await;
-    check(
-        ChangeFilter {
-            not_requester: Some(one.0),
             ..everywhere()
         },
         &[4],
@@ -191,6 +189,127 @@ async fn lists_show_what_may_be_seen(t: &TestDatabase) {
     );
 }
 
+/// Two stages: whose turn it is, and nobody else's. The query must agree with the rule in every case.
+async fn the_queue_is_what_a_person_may_decide(t: &TestDatabase) {
+    let db = t.open().await;
+    let mut people = Vec::new();
+    for n in 1..=5 {
+        people.push(person(&db, n).await);
+    }
+    let grant = |role, units: &[&str]| Grant {
+        role,
+        units: units.iter().map(|u| (*u).to_owned()).collect(),
+        environments: vec!["production".into()],
+    };
+    let grants: [Vec<Grant>; 5] = [
+        vec![grant(Role::Approver, &["*"])],
+        vec![grant(Role::SecurityEngineer, &["retail"])],
+        vec![grant(Role::Approver, &["retail/fraud"])],
+        vec![
+            grant(Role::SecurityEngineer, &["logistics"]),
+            grant(Role::Approver, &["retail"]),
+        ],
+        vec![grant(Role::SecurityEngineer, &["*"])],
+    ];
+    // Three changes of person 1; person 3 wrote the second revision of the third.
+    for n in 1..=3 {
+        let (c, mut r, i) = change(n, "llama", people[0]);
+        r.stages = vec![
+            Stage {
+                role: Role::SecurityEngineer,
+                count: 1,
+            },
+            Stage {
+                role: Role::Approver,
+                count: 2,
+            },
+        ];
+        db.change_create(&c, &r, &[i], &[], &[]).await.unwrap();
+        if n == 3 {
+            let (mut r2, i2) = revision(&c, 13, 2, Action::Apply);
+            r2.stages = r.stages.clone();
+            (r2.author, r2.author_account) = people[2];
+            let c2 = Change {
+                current_revision: r2.id,
+                ..c
+            };
+            db.change_revise(1, &c2, &r2, &[i2], &[]).await.unwrap();
+        }
+    }
+    let ids = [1001, 1002, 1003].map(|n| ChangeId(uuid(n)));
+    let check = async |now, expected: [&[usize]; 5]| {
+        for (n, (who, grants)) in people.iter().zip(&grants).enumerate() {
+            let filter = ChangeFilter {
+                oldest_first: true,
+                decider: Some(Decider {
+                    person: who.0,
+                    grants: grants.clone(),
+                    now,
+                }),
+                ..everywhere()
+            };
+            let mut ruled = Vec::new();
+            for (i, id) in ids.iter().enumerate() {
+                let c = db.change_get(*id).await.unwrap().unwrap();
+                let r = db.revision_get(c.current_revision).await.unwrap().unwrap();
+                let all = db.decisions(*id).await.unwrap();
+                let roles: Vec<Role> = grants
+                    .iter()
+                    .filter(|g| g.covers(&c.place.scope))
+                    .map(|g| g.role)
+                    .collect();
+                if may_decide(&c, &r, &all, who.0, &roles, now).is_ok() {
+                    ruled.push(i + 1);
+                }
+            }
+            assert_eq!(ruled, expected[n], "the rule, person {}", n + 1);
+            // Page by page, one row each: keys stay right while the filter leaves rows out.
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let page = db.change_list(&filter, after.as_deref(), 1).await.unwrap();
+                seen.extend(page.rows.iter().map(|r| r.change.id));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            let wanted: Vec<_> = ruled.iter().map(|i| ids[i - 1]).collect();
+            assert_eq!(seen, wanted, "the query, person {}", n + 1);
+            let count = db.change_count(&filter, 100).await.unwrap();
+            assert_eq!(count, wanted.len());
+        }
+    };
+    // It waits for security first.
+    check(at(50), [&[], &[1, 2, 3], &[], &[], &[1, 2, 3]]).await;
+    let agree = async |n: u128, change: u128, stage, role, who| {
+        let c = db
+            .change_get(ChangeId(uuid(change)))
+            .await
+            .unwrap()
+            .unwrap();
+        let r = db.revision_get(c.current_revision).await.unwrap().unwrap();
+        let d = Decision {
+            stage,
+            role,
+            ..approval(n, &r, who)
+        };
+        db.decide(&d, None, c.version, &[]).await.unwrap();
+    };
+    agree(1, 1001, 0, Role::SecurityEngineer, people[1]).await;
+    agree(2, 1003, 0, Role::SecurityEngineer, people[4]).await;
+    // Then for approvers, and no longer for whoever agreed; not for the author of the revision.
+    check(at(50), [&[], &[2], &[1], &[1, 3], &[2]]).await;
+    agree(3, 1001, 1, Role::Approver, people[2]).await;
+    check(at(50), [&[], &[2], &[], &[1, 3], &[2]]).await;
+    // What was taken back counts no more.
+    db.undo_decision(DecisionId(uuid(4001)), at(101), 3, &[])
+        .await
+        .unwrap();
+    check(at(50), [&[], &[1, 2], &[], &[3], &[1, 2]]).await;
+    // Nothing waits for anybody after its time.
+    check(at(3600), [&[]; 5]).await;
+}
+
 async fn what_is_approved_to_run(t: &TestDatabase) {
     let db = t.open().await;
     let (who, approver) = (person(&db, 1).await, person(&db, 2).await);
@@ -225,7 +344,10 @@ async fn what_is_approved_to_run(t: &TestDatabase) {
     assert_eq!(hashes.len(), 2);
     assert_eq!(
         hashes[&key("llama")],
-        domain::content::fingerprint(&r.content.object)
+        Approved {
+            fingerprint: domain::content::fingerprint(&r.content.object),
+            stopped: false
+        }
     );
     assert_eq!(
         db.last_approved_by(&key("llama"), approver.0)
@@ -237,6 +359,26 @@ async fn what_is_approved_to_run(t: &TestDatabase) {
     assert_eq!(
         db.last_approved_by(&key("llama"), who.0).await.unwrap(),
         None
+    );
+    // A stop carries what nobody approved: what was approved before it stays what counts.
+    stopped(&db, 5, "llama", who, approver, at(450)).await;
+    assert_eq!(
+        db.approved(&key("llama"))
+            .await
+            .unwrap()
+            .map(|(c, ..)| c.id),
+        Some(ChangeId(uuid(1002)))
+    );
+    let last = db.last_applied(&key("llama")).await.unwrap().unwrap();
+    assert_eq!(last.0.id, ChangeId(uuid(1005)));
+    assert_eq!(db.applied_count(&key("llama")).await.unwrap(), 3);
+    let marks = db.approved_fingerprints(&[key("llama")]).await.unwrap();
+    assert_eq!(
+        marks[&key("llama")],
+        Approved {
+            stopped: true,
+            ..hashes[&key("llama")].clone()
+        }
     );
     // After a deletion nothing is approved to run; the history stays.
     applied(&db, 4, "llama", who, approver, Action::Delete, at(500)).await;
@@ -253,8 +395,15 @@ async fn what_is_approved_to_run(t: &TestDatabase) {
             .unwrap()
             .rows
             .len(),
-        2
+        3
     );
+    // Nor does a stop after it bring the baseline back.
+    stopped(&db, 6, "llama", who, approver, at(600)).await;
+    assert_eq!(db.approved(&key("llama")).await.unwrap(), None);
+    let marks = db.approved_fingerprints(&[key("llama")]).await.unwrap();
+    assert!(marks.is_empty());
+    let last = db.last_applied(&key("llama")).await.unwrap().unwrap();
+    assert_eq!(last.0.id, ChangeId(uuid(1006)));
 }
 
 async fn presence_is_short(t: &TestDatabase) {

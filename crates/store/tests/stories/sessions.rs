@@ -108,7 +108,7 @@ async fn what_ended_never_comes_back(t: &TestDatabase) {
 
 fn all() -> AuditFilter {
     AuditFilter {
-        units: vec!["*".into()],
+        scopes: vec![(vec!["*".into()], vec!["*".into()])],
         ..AuditFilter::default()
     }
 }

@@ -166,7 +166,7 @@ impl House {
     pub async fn records(&self, action: &str) -> Vec<Value> {
         let filter = AuditFilter {
             action: Some(action.into()),
-            units: vec!["*".into()],
+            scopes: vec![(vec!["*".into()], vec!["*".into()])],
             ..Default::default()
         };
         let page = self
