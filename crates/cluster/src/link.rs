@@ -96,7 +96,7 @@ impl Standing {
                 .unwrap_or_else(|| "the cluster does not answer".into()));
         }
         for kind in kinds {
-            match self.watches.get(kind) {
+            match self.watches.get(*kind) {
                 Some(Watching::Running | Watching::Absent) => {}
                 Some(Watching::Broken { problem, .. }) => {
                     return Err(format!("{kind} cannot be followed: {problem}"));

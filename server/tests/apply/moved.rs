@@ -3,7 +3,7 @@
 use crate::setup::Setup;
 use domain::{Kind as Why, Micros, change::*};
 use serde_json::json;
-use services::changes::Ask;
+use services::{changes::Ask, ports::ChangeStore as _};
 use store::testing::Kind;
 
 crate::stories!(
