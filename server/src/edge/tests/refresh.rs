@@ -50,8 +50,8 @@ async fn groups(house: &House, row: &SessionRow) -> Vec<String> {
 async fn the_worker_asks_for_somebody_who_went_home() {
     let house = House::new().await;
     let (mut b, row) = signed_in(&house).await;
-    offers(&house, "rt", "rt2", Some(&["gh-audit"]));
     house.world.clock.forward(9 * 3600);
+    offers(&house, "rt", "rt2", Some(&["gh-audit"]));
     assert_eq!(b.get("/signin").await.status, StatusCode::OK, "idle");
     let account = row.account.expect("account");
     let fresh = house.state.identity.refresh_groups(account).await;
