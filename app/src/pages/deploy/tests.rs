@@ -6,7 +6,6 @@ use domain::{
     change::{ChangeKind, Use},
     finding::Finding,
     form::{Env, EnvFrom, Form},
-    ids::*,
 };
 use leptos::tachys::view::RenderHtml as _;
 use services::{
