@@ -7,7 +7,6 @@ use domain::{
     finding::Finding,
     form::{Env, EnvFrom, Form},
 };
-use leptos::tachys::view::RenderHtml as _;
 use services::{
     ports::Draft,
     secrets::Secrets,
