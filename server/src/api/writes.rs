@@ -138,7 +138,9 @@ pub async fn submit(
     ];
     let kind = m.one_of("kind", &kinds).unwrap_or(ChangeKind::Create);
     let hash = m.text("content_hash");
-    let expected = (!hash.is_empty()).then(|| hash.parse::<Digest>()).transpose()?;
+    let expected = (!hash.is_empty())
+        .then(|| hash.parse::<Digest>())
+        .transpose()?;
     let manifest = m.all.get("manifest").cloned().unwrap_or_default();
     if manifest.is_null() {
         m.say(

@@ -56,7 +56,7 @@ async fn changes_and_deployments_are_as_the_document_says() {
         .list(caller, &AuditFilter::default(), None, 50)
         .await
         .worked();
-    assert!(log.rows.len() > 2);
+    assert!(!log.rows.is_empty(), "what they did themselves");
     fits("RecordPage", log);
 }
 

@@ -6,9 +6,7 @@ use domain::{
     change::{ChangeKind, Use},
     finding::Finding,
     form::{Env, EnvFrom, Form},
-    ids::*,
 };
-use leptos::tachys::view::RenderHtml as _;
 use services::{
     ports::Draft,
     secrets::Secrets,
