@@ -301,15 +301,20 @@ impl Cluster {
     ) -> Result<Vec<(String, Vec<String>)>, Refusal> {
         #[derive(Deserialize)]
         struct List {
+            #[serde(default)]
+            metadata: Page,
             items: Vec<Secret>,
+        }
+        #[derive(Default, Deserialize)]
+        struct Page {
+            #[serde(default, rename = "continue")]
+            next: Option<String>,
         }
         #[derive(Deserialize)]
         struct Secret {
             metadata: Named,
             #[serde(default)]
             data: Option<BTreeMap<String, IgnoredAny>>,
-            #[serde(default, rename = "type")]
-            kind: Option<String>,
         }
         #[derive(Deserialize)]
         struct Named {
@@ -328,20 +333,16 @@ impl Cluster {
         let Ok(list) = list else {
             return Err(self.refuse(Failure::Lost, false, &Value::Null));
         };
+        if list.metadata.next.is_some_and(|next| !next.is_empty()) {
+            // A part of them would make the rest look missing.
+            return Err(Refusal::Unavailable {
+                message: format!("{namespace} holds more than 1,000 Secrets"),
+                maybe_done: false,
+            });
+        }
         Ok(list
             .items
             .into_iter()
-            // Not for manifests: tokens that Kubernetes keeps for itself, releases of Helm.
-            .filter(|s| {
-                !matches!(
-                    s.kind.as_deref(),
-                    Some(
-                        "kubernetes.io/service-account-token"
-                            | "bootstrap.kubernetes.io/token"
-                            | "helm.sh/release.v1"
-                    )
-                )
-            })
             .map(|s| {
                 (
                     s.metadata.name,

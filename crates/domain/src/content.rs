@@ -252,7 +252,10 @@ pub fn differs_from_approved(approved: &Value, other: &Value) -> Vec<String> {
 pub fn served_differences(before: &Value, after: &Value) -> Vec<String> {
     let (before, after) = (clean(before), clean(after));
     let mut paths = spec_differences(&before, &after);
-    let (a, b) = (serving(&before, "annotations"), serving(&after, "annotations"));
+    let (a, b) = (
+        serving(&before, "annotations"),
+        serving(&after, "annotations"),
+    );
     let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     paths.extend(
         keys.into_iter()

@@ -158,7 +158,7 @@ fn catalogue() -> Named {
             ("serving", list(pair(text(), to("Servability")))), ("runs", list(to("Row"))), ("may_deploy", flag()),
         ])),
         ("Registry", object(&[
-            ("id", uuid()), ("name", text()), ("url", text()), ("username", maybe("string")), ("source", words(&["file", "console"])),
+            ("id", uuid()), ("name", text()), ("url", text()), ("username", maybe("string")), ("ca_pem", maybe("string")), ("source", words(&["file", "console"])),
             ("rules", list(open())), ("sync_minutes", number()), ("version", number()), ("status", open()),
         ])),
         ("RegistryPage", page("Registry")),

@@ -8,6 +8,12 @@ use domain::{
     place::DeploymentKey,
 };
 use services::ports::*;
+use store::testing::Kind as Database;
+
+crate::setup::stories!(
+    changes_and_deployments_are_as_the_document_says,
+    the_catalogue_is_as_the_document_says_and_keeps_its_secrets,
+);
 
 fn fits(schema: &str, value: impl serde::Serialize) {
     let value = serde_json::to_value(value).unwrap();
@@ -15,9 +21,8 @@ fn fits(schema: &str, value: impl serde::Serialize) {
     assert!(said.is_empty(), "{schema}: {said:#?}\n{value:#}");
 }
 
-#[tokio::test]
-async fn changes_and_deployments_are_as_the_document_says() {
-    let setup = Setup::new().await;
+async fn changes_and_deployments_are_as_the_document_says(on: Database) {
+    let setup = Setup::new(on).await;
     let (s, caller) = (&setup.services, &setup.requester);
     let change = setup.submitted().await;
     fits("Change", s.changes.get(caller, change).await.worked());
@@ -60,9 +65,8 @@ async fn changes_and_deployments_are_as_the_document_says() {
     fits("RecordPage", log);
 }
 
-#[tokio::test]
-async fn the_catalogue_is_as_the_document_says_and_keeps_its_secrets() {
-    let setup = Setup::new().await;
+async fn the_catalogue_is_as_the_document_says_and_keeps_its_secrets(on: Database) {
+    let setup = Setup::new(on).await;
     let uuid = |n: u128| uuid::Uuid::from_u128(n + (7 << 76));
     let registry = RegistryRow {
         id: RegistryId(uuid(1)),
@@ -70,6 +74,8 @@ async fn the_catalogue_is_as_the_document_says_and_keeps_its_secrets() {
         url: "https://registry.example".into(),
         username: Some("reader".into()),
         secret: Some(b"sealed".to_vec()),
+        ca_pem: None,
+        notification_secret: Some(b"sealed too".to_vec()),
         source: Source::Console,
         rules: vec![],
         sync_minutes: 10,

@@ -10,7 +10,7 @@ use services::ports::*;
 use std::sync::atomic::Ordering;
 use store::testing::Kind;
 
-crate::stories!(
+crate::setup::stories!(
     a_field_that_another_manager_owns_ends_it_and_names_both,
     a_refusal_of_the_cluster_ends_it_with_its_words,
     what_nobody_decided_expires,

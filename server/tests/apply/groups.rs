@@ -2,6 +2,13 @@
 
 use crate::setup::Setup;
 use domain::{Kind, Micros, Result, change::Outcome, ids::*};
+use store::testing::Kind as Database;
+
+crate::setup::stories!(
+    a_decision_needs_groups_of_now,
+    a_decision_goes_through_once_the_provider_vouches,
+    asking_for_a_change_needs_groups_of_now,
+);
 
 async fn decided(setup: &Setup, change: ChangeId) -> Result<DecisionId> {
     let hash = setup.hash(change).await;
@@ -11,9 +18,8 @@ async fn decided(setup: &Setup, change: ChangeId) -> Result<DecisionId> {
         .await
 }
 
-#[tokio::test]
-async fn a_decision_needs_groups_of_now() {
-    let setup = Setup::new().await;
+async fn a_decision_needs_groups_of_now(on: Database) {
+    let setup = Setup::new(on).await;
     let change = setup.submitted().await;
     setup.clock.forward(16 * Micros::MINUTE);
     // The provider tells nothing without the person.
@@ -37,9 +43,8 @@ async fn a_decision_needs_groups_of_now() {
     );
 }
 
-#[tokio::test]
-async fn a_decision_goes_through_once_the_provider_vouches() {
-    let setup = Setup::new().await;
+async fn a_decision_goes_through_once_the_provider_vouches(on: Database) {
+    let setup = Setup::new(on).await;
     let change = setup.submitted().await;
     setup.clock.forward(16 * Micros::MINUTE);
     setup.provider.set_groups(&["gh-approve"]);
@@ -49,9 +54,8 @@ async fn a_decision_goes_through_once_the_provider_vouches() {
         .expect("decides");
 }
 
-#[tokio::test]
-async fn asking_for_a_change_needs_groups_of_now() {
-    let setup = Setup::new().await;
+async fn asking_for_a_change_needs_groups_of_now(on: Database) {
+    let setup = Setup::new(on).await;
     setup.clock.forward(16 * Micros::MINUTE);
     setup.provider.cannot_be_asked();
     let e = setup.try_submit().await.expect_err("too old");

@@ -16,32 +16,9 @@ mod schema;
 mod setup;
 mod wizard;
 
-/// Makes a test of each story on each database.
-macro_rules! stories {
-    ($($story:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $story() {
-                super::$story(store::testing::Kind::Sqlite).await;
-            })+
-        }
-        mod postgres {
-            $(#[tokio::test]
-            async fn $story() {
-                if store::testing::Kind::Postgres.left_out() {
-                    eprintln!("left out, as {} says", store::testing::DATABASES);
-                    return;
-                }
-                super::$story(store::testing::Kind::Postgres).await;
-            })+
-        }
-    };
-}
-pub(crate) use stories;
-
 use domain::{Micros, change::*};
 use services::ports::*;
-use setup::{BOUNDARIES, Setup, die_at};
+use setup::{BOUNDARIES, Setup, die_at, stories};
 use store::testing::Kind;
 
 stories!(

@@ -6,7 +6,7 @@ use serde_json::json;
 use services::{changes::Ask, ports::ChangeStore as _};
 use store::testing::Kind;
 
-crate::stories!(
+crate::setup::stories!(
     what_was_stopped_since_is_not_started_by_an_older_update,
     two_updates_from_one_base_do_not_undo_each_other,
     what_runs_is_compared_with_what_was_seen_and_not_with_what_controllers_write,

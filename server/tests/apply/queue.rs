@@ -9,7 +9,7 @@ use services::{
 };
 use store::testing::Kind;
 
-crate::stories!(
+crate::setup::stories!(
     a_cluster_that_hangs_holds_up_its_own_jobs_only,
     a_stop_goes_before_what_was_queued_earlier,
     a_draft_is_submitted_once,

@@ -10,7 +10,7 @@ use domain::{
 use services::{changes::Submission, ports::*};
 use store::testing::Kind;
 
-crate::stories!(
+crate::setup::stories!(
     stricter_rules_ask_again_when_the_hold_ends,
     who_lost_the_right_during_the_hold_has_not_approved,
     one_bad_row_does_not_hold_up_the_others,

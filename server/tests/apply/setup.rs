@@ -364,3 +364,26 @@ pub fn submission(cluster: &str, name: &str) -> Submission {
         draft: None,
     }
 }
+
+/// Makes a test of each story on each database.
+macro_rules! stories {
+    ($($story:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(store::testing::Kind::Sqlite).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $story() {
+                if store::testing::Kind::Postgres.left_out() {
+                    eprintln!("left out, as {} says", store::testing::DATABASES);
+                    return;
+                }
+                super::$story(store::testing::Kind::Postgres).await;
+            })+
+        }
+    };
+}
+pub(crate) use stories;

@@ -19,6 +19,16 @@ use services::{
     secrets::Secrets,
     wizard::{Edit, NewChange, Start, UseInput, WizardView},
 };
+use store::testing::Kind as Database;
+
+crate::setup::stories!(
+    an_update_shows_only_its_difference_and_is_applied_to_the_object_that_it_began_with,
+    what_the_cluster_says_stands_beside_its_field_until_that_is_another,
+    a_secret_that_is_not_there_is_said_where_the_person_may_list_them,
+    nothing_of_another_units_place_is_shown,
+    broken_yaml_has_a_place_and_a_saved_step_goes_on_from_the_form,
+    a_program_asks_as_the_wizard_does,
+);
 
 /// A result, or a test that says what went wrong.
 pub trait Worked<T> {
@@ -96,9 +106,10 @@ async fn applied(setup: &Setup, change: ChangeId) {
     assert_eq!(change.state, ChangeState::Applied);
 }
 
-#[tokio::test]
-async fn an_update_shows_only_its_difference_and_is_applied_to_the_object_that_it_began_with() {
-    let setup = Setup::new().await;
+async fn an_update_shows_only_its_difference_and_is_applied_to_the_object_that_it_began_with(
+    on: Database,
+) {
+    let setup = Setup::new(on).await;
     let first = setup.submitted().await;
     applied(&setup, first).await;
 
@@ -139,9 +150,8 @@ async fn an_update_shows_only_its_difference_and_is_applied_to_the_object_that_i
     );
 }
 
-#[tokio::test]
-async fn what_the_cluster_says_stands_beside_its_field_until_that_is_another() {
-    let setup = Setup::new().await;
+async fn what_the_cluster_says_stands_beside_its_field_until_that_is_another(on: Database) {
+    let setup = Setup::new(on).await;
     let (wizard, caller) = (&setup.services.wizard, &setup.requester);
     let id = draft(&setup, |_| {}).await;
     let finding = |field: &str, message: &str| Finding {
@@ -200,9 +210,8 @@ async fn what_the_cluster_says_stands_beside_its_field_until_that_is_another() {
     );
 }
 
-#[tokio::test]
-async fn a_secret_that_is_not_there_is_said_where_the_person_may_list_them() {
-    let setup = Setup::new().await;
+async fn a_secret_that_is_not_there_is_said_where_the_person_may_list_them(on: Database) {
+    let setup = Setup::new(on).await;
     let (wizard, caller) = (&setup.services.wizard, &setup.requester);
     let id = draft(&setup, |form| {
         form.env = vec![Env {
@@ -246,9 +255,8 @@ async fn a_secret_that_is_not_there_is_said_where_the_person_may_list_them() {
     );
 }
 
-#[tokio::test]
-async fn nothing_of_another_units_place_is_shown() {
-    let setup = Setup::new().await;
+async fn nothing_of_another_units_place_is_shown(on: Database) {
+    let setup = Setup::new(on).await;
     let retail_only = Caller {
         grants: vec![Grant {
             role: Role::AiEngineer,
@@ -276,9 +284,8 @@ async fn nothing_of_another_units_place_is_shown() {
     assert_eq!(refused.expect_err("not theirs").kind, Kind::NotFound);
 }
 
-#[tokio::test]
-async fn broken_yaml_has_a_place_and_a_saved_step_goes_on_from_the_form() {
-    let setup = Setup::new().await;
+async fn broken_yaml_has_a_place_and_a_saved_step_goes_on_from_the_form(on: Database) {
+    let setup = Setup::new(on).await;
     let (wizard, caller) = (&setup.services.wizard, &setup.requester);
     let id = draft(&setup, |_| {}).await;
     let broken = "apiVersion: serving.kserve.io/v1beta1\nkind: [InferenceService\n";
@@ -303,9 +310,8 @@ async fn broken_yaml_has_a_place_and_a_saved_step_goes_on_from_the_form() {
     assert!(review.yaml.contains("maxReplicas: 4"), "{}", review.yaml);
 }
 
-#[tokio::test]
-async fn a_program_asks_as_the_wizard_does() {
-    let setup = Setup::new().await;
+async fn a_program_asks_as_the_wizard_does(on: Database) {
+    let setup = Setup::new(on).await;
     let (wizard, caller) = (&setup.services.wizard, &setup.requester);
     let new = |manifest| NewChange {
         kind: ChangeKind::Create,

@@ -16,7 +16,14 @@ use services::{
     deployments::{Approval, DeploymentView, Found},
     ports::*,
 };
-use setup::Setup;
+use setup::{Setup, stories};
+use store::testing::Kind as Database;
+
+stories!(
+    the_page_offers_what_was_approved_and_says_who_did_what,
+    stopping_what_drifted_does_not_approve_it,
+    what_waits_for_somebody_is_what_they_may_decide,
+);
 
 fn key() -> DeploymentKey {
     DeploymentKey::new("one", "retail-prod", "llama")
@@ -57,9 +64,8 @@ async fn apply(setup: &Setup) {
     setup.clock.forward(Micros::SECOND);
 }
 
-#[tokio::test]
-async fn the_page_offers_what_was_approved_and_says_who_did_what() {
-    let setup = Setup::new().await;
+async fn the_page_offers_what_was_approved_and_says_who_did_what(on: Database) {
+    let setup = Setup::new(on).await;
     let create = setup.submitted().await;
     setup.approve(create).await;
     apply(&setup).await;
@@ -159,9 +165,8 @@ async fn the_page_offers_what_was_approved_and_says_who_did_what() {
     assert!(marks.is_empty(), "the list says the same");
 }
 
-#[tokio::test]
-async fn stopping_what_drifted_does_not_approve_it() {
-    let setup = Setup::new().await;
+async fn stopping_what_drifted_does_not_approve_it(on: Database) {
+    let setup = Setup::new(on).await;
     let create = setup.submitted().await;
     setup.approve(create).await;
     apply(&setup).await;
@@ -187,9 +192,8 @@ async fn stopping_what_drifted_does_not_approve_it() {
     assert_eq!(v.rollback.map(|r| r.number), Some(1));
 }
 
-#[tokio::test]
-async fn what_waits_for_somebody_is_what_they_may_decide() {
-    let setup = Setup::new().await;
+async fn what_waits_for_somebody_is_what_they_may_decide(on: Database) {
+    let setup = Setup::new(on).await;
     let change = setup.submitted().await;
     let changes = &setup.services.changes;
     assert_eq!(changes.queue_count(&setup.approver).await.unwrap(), 1);

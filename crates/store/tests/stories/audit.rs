@@ -200,7 +200,9 @@ async fn a_story_is_of_the_object_and_its_changes(t: &TestDatabase) {
     let who = person(&db, 1).await;
     for n in 1..=2 {
         let (c, r, i) = change(n, if n == 1 { "llama" } else { "mistral" }, who);
-        db.change_create(&c, &r, &[i], &[], &[]).await.unwrap();
+        db.change_create(&c, &r, &[i], &[], None, &[])
+            .await
+            .unwrap();
     }
     let llama = ChangeId(uuid(1001));
     let of = |n, action: &str, object: String, change| NewRecord {

@@ -224,7 +224,9 @@ async fn the_queue_is_what_a_person_may_decide(t: &TestDatabase) {
                 count: 2,
             },
         ];
-        db.change_create(&c, &r, &[i], &[], &[]).await.unwrap();
+        db.change_create(&c, &r, &[i], &[], None, &[])
+            .await
+            .unwrap();
         if n == 3 {
             let (mut r2, i2) = revision(&c, 13, 2, Action::Apply);
             r2.stages = r.stages.clone();
@@ -233,7 +235,9 @@ async fn the_queue_is_what_a_person_may_decide(t: &TestDatabase) {
                 current_revision: r2.id,
                 ..c
             };
-            db.change_revise(1, &c2, &r2, &[i2], &[]).await.unwrap();
+            db.change_revise(1, &c2, &r2, &[i2], &[], None, &[])
+                .await
+                .unwrap();
         }
     }
     let ids = [1001, 1002, 1003].map(|n| ChangeId(uuid(n)));

@@ -216,7 +216,7 @@ async fn tokens_stay_while_a_change_needs_them(t: &TestDatabase) {
         db.session_create(&session(id, others)).await.unwrap();
     }
     let (change, revision, item) = change(1, "llama", (other, others));
-    db.change_create(&change, &revision, &[item], &[], &[])
+    db.change_create(&change, &revision, &[item], &[], None, &[])
         .await
         .unwrap();
     // Signed out here, ended by the provider, run out of time.
@@ -252,7 +252,7 @@ async fn refused_tokens_are_gone(t: &TestDatabase) {
     let (db, account) = given(t).await;
     let who = (PersonId(uuid(1)), account);
     let (change, revision, item) = change(1, "llama", who);
-    db.change_create(&change, &revision, &[item], &[], &[])
+    db.change_create(&change, &revision, &[item], &[], None, &[])
         .await
         .unwrap();
     let records = [record(1, "session.end", "session:a")];

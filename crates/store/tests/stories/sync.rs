@@ -347,7 +347,7 @@ async fn the_file_is_recorded_when_it_says_something_new(t: &TestDatabase) {
     let records = async || {
         let filter = AuditFilter {
             action: Some("registry.change".into()),
-            units: vec!["*".into()],
+            scopes: vec![(vec!["*".into()], vec!["*".into()])],
             ..Default::default()
         };
         let page = h.db.audit_list(&filter, None, 100).await;
@@ -416,6 +416,9 @@ impl Clusters for Nobody {
     }
     fn health(&self, _: Micros) -> Vec<ClusterHealth> {
         vec![]
+    }
+    fn followed(&self, _: &str, _: Followed) -> std::result::Result<(), String> {
+        Err("no cluster".into())
     }
     fn facts(&self, _: &str) -> Option<Arc<ClusterFacts>> {
         None
