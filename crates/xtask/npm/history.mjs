@@ -166,17 +166,19 @@ function written({ apiVersion, kind, metadata, spec }) {
 async function ask({ at, use, like = at }, { by, comment, edit }) {
   const asker = await person(by);
   const [cluster, namespace, name] = at.split("/");
-  // The console's watch may not have it yet.
-  const seen = await until(like, () =>
-    asker.api("GET", `/api/v1/deployments/${like}`).catch((error) => {
-      if (error.status !== 404) throw error;
-    }),
-  );
-  const manifest = written(seen.live.object);
-  Object.assign(manifest.metadata, { name, namespace });
-  edit?.(manifest);
-  const kind = like === at ? "update" : "create";
-  return asker.api("POST", "/api/v1/changes", { kind, cluster, namespace, ...use, comment, manifest });
+  const tried = async () => {
+    const seen = await asker.api("GET", `/api/v1/deployments/${like}`);
+    const manifest = written(seen.live.object);
+    Object.assign(manifest.metadata, { name, namespace });
+    edit?.(manifest);
+    const kind = like === at ? "update" : "create";
+    return asker.api("POST", "/api/v1/changes", { kind, cluster, namespace, ...use, comment, manifest });
+  };
+  // A console that has just been started may not have seen the cluster, or the deployment, yet.
+  const early = (error) => {
+    if (error.status !== 404 && error.status !== 503) throw error;
+  };
+  return until(at, () => tried().catch(early));
 }
 
 /** The approver of the unit opens the change, and decides the content that it shows. */
