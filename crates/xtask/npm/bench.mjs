@@ -4,9 +4,8 @@
 //   bench.mjs applied LOGIN COUNT    → {"applied": [ms…], "direct": [ms…]}
 import { readFileSync } from "node:fs";
 import https from "node:https";
+import { address, signIn, words, world } from "./people.mjs";
 
-const world = JSON.parse(readFileSync(process.env.GATEHOUSE_WORLD, "utf8"));
-const console_ = process.env.GATEHOUSE_URL;
 const cluster = world.clusters[0];
 const NAMESPACE = "research-dev";
 const CONNECTIONS = 8;
@@ -81,54 +80,6 @@ async function deployments(from, to) {
   }));
 }
 
-/** A browser's cookies, for as much of it as signing in needs. */
-class Browser {
-  jars = new Map();
-
-  async go(method, url, form) {
-    for (let hops = 0; hops < 20; hops++) {
-      const jar = this.jars.get(new URL(url).host) ?? new Map();
-      this.jars.set(new URL(url).host, jar);
-      const headers = { cookie: [...jar].map((pair) => pair.join("=")).join("; "), accept: "text/html" };
-      if (method === "POST") Object.assign(headers, { origin: new URL(url).origin, "sec-fetch-site": "same-origin" });
-      const answer = await fetch(url, { method, headers, body: form && new URLSearchParams(form), redirect: "manual" });
-      for (const line of answer.headers.getSetCookie()) {
-        const [pair] = line.split(";");
-        const at = pair.indexOf("=");
-        const gone = /max-age=0\b|expires=thu, 01 jan 1970/i.test(line);
-        if (gone) jar.delete(pair.slice(0, at));
-        else jar.set(pair.slice(0, at), pair.slice(at + 1));
-      }
-      const to = answer.headers.get("location");
-      if (!to) return { url, status: answer.status, text: await answer.text() };
-      await answer.arrayBuffer();
-      url = new URL(to, url).href;
-      if (answer.status !== 307 && answer.status !== 308) [method, form] = ["GET", undefined];
-    }
-    throw new Error(`${url}: too many redirects`);
-  }
-
-  cookie(url) {
-    return [...(this.jars.get(new URL(url).host) ?? [])].map((pair) => pair.join("=")).join("; ");
-  }
-}
-
-async function signIn(login) {
-  const account = world.provider.accounts.find((one) => one.login === login);
-  const browser = new Browser();
-  let page = await browser.go("GET", console_);
-  if (!page.url.startsWith(world.provider.issuer)) {
-    const link = /<a[^>]+href="([^"]*(?:sign-?in|login)[^"]*)"/i.exec(page.text);
-    if (!link) throw new Error(`${page.url} leads to no sign-in`);
-    page = await browser.go("GET", new URL(link[1].replaceAll("&amp;", "&"), page.url).href);
-  }
-  const action = /<form method="post" action="([^"]+)"/.exec(page.text)?.[1].replaceAll("&amp;", "&");
-  if (!action) throw new Error(`${page.url} has no sign-in form`);
-  page = await browser.go("POST", new URL(action, page.url).href, { login, password: account.password });
-  if (!page.url.startsWith(console_) || page.status !== 200) throw new Error(`signing in ended at ${page.url} with ${page.status}`);
-  return browser;
-}
-
 /**
  * What a change takes from the click to the applied object, and the API server's part of it.
  * Stopping is the change that is decided at once: it needs a right and no approval.
@@ -151,7 +102,7 @@ async function applied(login, count) {
 
     await seen(browser, name);
     begun = performance.now();
-    const url = new URL(`/deployments/${cluster.name}/${NAMESPACE}/${name}/stop`, console_).href;
+    const url = new URL(`/deployments/${cluster.name}/${NAMESPACE}/${name}/stop`, address).href;
     const page = await browser.go("POST", url, { comment: "benchmark" });
     if (page.status >= 400) throw new Error(`POST ${url}: ${page.status} ${words(page.text)}`);
     for (;;) {
@@ -166,15 +117,9 @@ async function applied(login, count) {
   return result;
 }
 
-/** The part of a page that says what is wrong. */
-function words(html) {
-  const main = /<main[\s\S]*<\/main>/.exec(html)?.[0] ?? html;
-  return main.replace(/<(script|style)[\s\S]*?<\/\1>/g, " ").replace(/<[^>]+>/g, " ").replace(/\s+/g, " ").slice(0, 1000);
-}
-
 /** Waits until the console's watch has the object. */
 async function seen(browser, name) {
-  const url = new URL(`/deployments/${cluster.name}/${NAMESPACE}/${name}`, console_).href;
+  const url = new URL(`/deployments/${cluster.name}/${NAMESPACE}/${name}`, address).href;
   for (let tries = 0; tries < 200; tries++) {
     if ((await browser.go("GET", url)).status === 200) return;
     await new Promise((resolve) => setTimeout(resolve, 25));
@@ -183,7 +128,7 @@ async function seen(browser, name) {
 }
 
 const [command, ...args] = process.argv.slice(2);
-if (command === "sign-in") console.log(JSON.stringify({ cookie: (await signIn(args[0])).cookie(console_) }));
+if (command === "sign-in") console.log(JSON.stringify({ cookie: (await signIn(args[0])).cookie(address) }));
 else if (command === "deployments") await deployments(Number(args[0]), Number(args[1]));
 else if (command === "applied") console.log(JSON.stringify(await applied(args[0], Number(args[1]))));
 else throw new Error(`unknown command ${command}`);

@@ -9,7 +9,7 @@ use crate::state::State;
 use crate::toolchain::Toolchain;
 use crate::tools::{self, Missing};
 use crate::world::{self, Addresses};
-use crate::{Result, build, shell, site};
+use crate::{Result, build, history, shell, site};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -91,6 +91,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
         ),
     );
     started.say();
+    started.begin_history(&paths, &progress);
     if request.detach {
         return started.let_go(&paths);
     }
@@ -99,7 +100,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
         paths.state.join("logs").display()
     );
     started.state().save(&paths)?;
-    let ended = started.watch(&stop);
+    let ended = started.watch(&stop, &progress);
     progress.say("stop", "ending what was started");
     started.stop();
     State::load(&paths).end(&paths);
@@ -194,6 +195,7 @@ struct Started {
     url: String,
     console: Running,
     world: Option<(Running, Addresses)>,
+    history: Option<Running>,
 }
 
 fn with_config(
@@ -215,6 +217,7 @@ fn with_config(
         url,
         console: running,
         world: None,
+        history: None,
     })
 }
 
@@ -239,6 +242,9 @@ fn with_world(
         port: None,
     };
     let fresh = !options.state.join("complete").exists();
+    if fresh {
+        history::want(paths)?;
+    }
     let begun = SystemTime::now();
     progress.say(
         "world",
@@ -288,6 +294,7 @@ fn with_world(
         url,
         console: running,
         world: Some((world, addresses)),
+        history: None,
     })
 }
 
@@ -313,11 +320,21 @@ impl Started {
         }
     }
 
+    /// A world of ours gets its past while people can look around already.
+    fn begin_history(&mut self, paths: &Paths, progress: &Progress) {
+        if self.world.is_some() {
+            self.history = history::begin(paths, &self.url, progress);
+        }
+    }
+
     fn state(&self) -> State {
         let mut state = State {
             address: self.url.clone(),
             processes: Vec::new(),
         };
+        if let Some(history) = &self.history {
+            state.add("the history", history.pid());
+        }
         state.add("the console", self.console.pid());
         if let Some((world, _)) = &self.world {
             state.add("the world", world.pid());
@@ -326,18 +343,25 @@ impl Started {
     }
 
     /// Waits for the end: somebody's wish, or a program that ended by itself.
-    fn watch(&mut self, stop: &AtomicBool) -> Result<()> {
+    fn watch(&mut self, stop: &AtomicBool, progress: &Progress) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
             self.console.check()?;
             if let Some((world, _)) = &mut self.world {
                 world.check()?;
             }
+            self.history = self
+                .history
+                .take()
+                .and_then(|history| history::look(history, progress));
             std::thread::sleep(Duration::from_millis(100));
         }
         Ok(())
     }
 
     fn stop(self) {
+        if let Some(history) = self.history {
+            history.stop();
+        }
         self.console.stop();
         if let Some((world, _)) = self.world {
             world.stop();
@@ -346,6 +370,13 @@ impl Started {
 
     fn let_go(self, paths: &Paths) -> Result<ExitCode> {
         self.state().save(paths)?;
+        if let Some(history) = self.history {
+            println!(
+                "Its history is being made, for half a minute: {}",
+                history.log.display()
+            );
+            history.let_go();
+        }
         self.console.let_go();
         if let Some((world, _)) = self.world {
             world.let_go();

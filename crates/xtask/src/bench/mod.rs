@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::run::{self, Programs};
 use crate::toolchain::Toolchain;
 use crate::tools::{self, Missing};
-use crate::{Result, shell, world};
+use crate::{Result, scripts, shell, world};
 use load::Load;
 use report::{Goal, Report};
 use serde::Deserialize;
@@ -94,8 +94,7 @@ pub fn bench(mut args: Args) -> Result<ExitCode> {
     let mut server = console.start(&paths, paths.log("bench-console"))?;
     console::wait(&mut server, &listen, go_on)?;
 
-    let script = paths.work().join("bench.mjs");
-    shell::write(&script, SCRIPT)?;
+    let script = scripts::place(&paths, "bench.mjs", SCRIPT)?;
     let bench = Bench {
         script,
         fill,
