@@ -189,7 +189,7 @@ mod tests {
         let all = diff(&a, &b);
         assert_eq!(
             in_words(&all, 3),
-            "model.args[1] changed, minReplicas 1 → 2, timeout 60 → not set and 1 more"
+            "minReplicas 1 → 2, model.args[1] changed, timeout 60 → not set and 1 more"
         );
         assert_eq!(in_words(&diff(&Value::Null, &a), 3), "all of it");
         assert_eq!(in_words(&[], 3), "");

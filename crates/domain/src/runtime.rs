@@ -146,14 +146,15 @@ fn chosen_format<'a>(runtime: &'a Runtime, format: &Format) -> Option<&'a Runtim
 }
 
 /// What KServe would choose by itself: `autoSelect`, the namespace's own before the cluster's, then
-/// the highest priority, then the newest, then the first by name.
+/// the highest priority, then the newest, then the first by name. Where no protocol is asked for it
+/// wants one that speaks v1.
 pub fn auto_select<'a>(
     runtimes: &'a [Runtime],
     namespace: &str,
     format: &Format,
     protocol: Option<&str>,
 ) -> Option<&'a Runtime> {
-    supporting(runtimes, namespace, format, protocol)
+    supporting(runtimes, namespace, format, Some(protocol.unwrap_or("v1")))
         .into_iter()
         .find(|r| chosen_format(r, format).is_some() && !r.multi_node)
 }

@@ -1,7 +1,6 @@
 //! The browser's tests: a console on one database, and Playwright against it.
 
 use crate::Result;
-use crate::build;
 use crate::console::{self, Console};
 use crate::npm;
 use crate::progress::words;
@@ -105,7 +104,10 @@ pub fn tests(
     running.stop();
     if session.more.is_empty() {
         // The same database and address, now that they are free.
-        let dies_at = dies_at(session)?;
+        let dies_at = programs
+            .dies_at
+            .as_ref()
+            .ok_or("cargo built no console that dies")?;
         let suite = Suite {
             folder: "kills",
             ..suite
@@ -113,7 +115,7 @@ pub fn tests(
         tally.add(suite.run(session, world, |playwright| {
             playwright
                 .args(["--project", "javascript"])
-                .env("GATEHOUSE_DIES_AT_BIN", &dies_at)
+                .env("GATEHOUSE_DIES_AT_BIN", dies_at)
                 .env("LEPTOS_SITE_ROOT", paths.site());
         })?);
     }
@@ -176,31 +178,4 @@ impl Suite<'_> {
         }
         Ok(tally)
     }
-}
-
-/// The console that kills itself where it is told. Built with the whole workspace, as the Rust
-/// tests are: another selection would compile much of the tree once more.
-fn dies_at(session: &Session) -> Result<PathBuf> {
-    const EXAMPLE: &str = "dies_at";
-    let mut program = None;
-    build::cargo(
-        session.cargo(&[
-            "build",
-            "--workspace",
-            "--exclude",
-            "frontend",
-            "--example",
-            EXAMPLE,
-        ]),
-        "browser",
-        "the console that dies",
-        &session.paths.log("cargo"),
-        &session.progress,
-        |artifact| {
-            if artifact.name == EXAMPLE {
-                program = artifact.executable.map(Path::to_path_buf);
-            }
-        },
-    )?;
-    program.ok_or_else(|| format!("the workspace has no example {EXAMPLE}"))
 }

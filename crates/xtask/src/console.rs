@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Name of the console's program.
 pub const PROGRAM: &str = "gatehouse";
+/// Name of the console that kills itself where a test tells it to.
+pub const DIES_AT: &str = "dies_at";
 
 /// How long it may take until it answers.
 const START_LIMIT: Duration = Duration::from_secs(30);

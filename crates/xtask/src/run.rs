@@ -32,6 +32,8 @@ pub struct Programs {
     pub console: PathBuf,
     /// The world.
     pub world: PathBuf,
+    /// The console that kills itself, where it was asked for.
+    pub dies_at: Option<PathBuf>,
 }
 
 /// `cargo xtask run`.
@@ -75,7 +77,13 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
     }
 
     let toolchain = Toolchain::choose(&paths, &progress)?;
-    let programs = build_all(&toolchain, config.is_none(), &paths, &progress)?;
+    let programs = build_all(
+        &toolchain,
+        config.is_none(),
+        world::TO_RUN,
+        &paths,
+        &progress,
+    )?;
     // From here on something runs that must be ended in order.
     let stop = stop_signal()?;
     let built = progress.elapsed();
@@ -143,6 +151,7 @@ pub fn stop_signal() -> Result<Arc<AtomicBool>> {
 pub fn build_all(
     toolchain: &Toolchain,
     with_world: bool,
+    selection: &'static [&'static str],
     paths: &Paths,
     progress: &Progress,
 ) -> Result<Programs> {
@@ -154,8 +163,8 @@ pub fn build_all(
             // Not wanted, or cargo failed before it was there.
             _ => Ok(()),
         });
-        let (mut console, mut world_program) = (None, None);
-        let command = world::build_command(toolchain, paths);
+        let (mut console, mut world_program, mut dies_at) = (None, None, None);
+        let command = world::build_command(toolchain, selection, paths);
         let native = build::cargo(
             command,
             "console",
@@ -168,6 +177,7 @@ pub fn build_all(
                 };
                 match artifact.name {
                     console::PROGRAM => console = Some(program.to_path_buf()),
+                    console::DIES_AT => dies_at = Some(program.to_path_buf()),
                     world::PROGRAM => {
                         world_program = Some(program.to_path_buf());
                         // The receiver takes the first and may be gone then.
@@ -186,6 +196,7 @@ pub fn build_all(
         Ok(Programs {
             console: console.ok_or("cargo built no program `gatehouse`")?,
             world: world_program.ok_or("cargo built no program `gatehouse-world`")?,
+            dies_at,
         })
     })
 }

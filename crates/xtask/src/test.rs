@@ -69,7 +69,13 @@ pub fn test(mut args: Args) -> Result<ExitCode> {
     }
     let needs_programs = wants("rust") || wants("browser");
     let programs = if needs_programs {
-        let built = run::build_all(&session.toolchain, true, &session.paths, &session.progress);
+        let built = run::build_all(
+            &session.toolchain,
+            true,
+            world::TO_TEST,
+            &session.paths,
+            &session.progress,
+        );
         session.keep(&mut tally, "build", built)
     } else {
         None
@@ -181,8 +187,7 @@ impl Session {
             .ok()
     }
 
-    /// A cargo command at the root.
-    pub fn cargo(&self, args: &[&str]) -> Command {
+    fn cargo(&self, args: &[&str]) -> Command {
         let mut cargo = self.toolchain.cargo();
         cargo.current_dir(&self.paths.root).args(args);
         cargo

@@ -6,7 +6,7 @@ use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::toolchain::Toolchain;
 use crate::tools::{self, Missing};
-use crate::{Result, build, shell};
+use crate::{Result, build, console, shell};
 use serde::Deserialize;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -102,25 +102,30 @@ fn arguments(mut given: Vec<String>, state: &Path) -> Vec<String> {
     given
 }
 
-/// The cargo command that builds the console's and the world's programs. Always both: other
-/// selections unify other features and would compile much of the tree once more.
-pub fn build_command(toolchain: &Toolchain, paths: &Paths) -> Command {
+/// What is built to run: the console's and the world's programs. Always both: other selections unify
+/// other features and would compile much of the tree once more.
+pub const TO_RUN: &[&str] = &["--package", "server", "--package", "world", "--bins"];
+/// What is built to test: as `cargo test` selects it, for the same reason.
+pub const TO_TEST: &[&str] = &[
+    "--workspace",
+    "--exclude",
+    "frontend",
+    "--bins",
+    "--example",
+    console::DIES_AT,
+];
+
+/// The cargo command that builds one of these selections.
+pub fn build_command(toolchain: &Toolchain, selection: &[&str], paths: &Paths) -> Command {
     let mut cargo = toolchain.cargo();
-    cargo.current_dir(&paths.root).args([
-        "build",
-        "--package",
-        "server",
-        "--package",
-        "world",
-        "--bins",
-    ]);
+    cargo.current_dir(&paths.root).arg("build").args(selection);
     cargo
 }
 
 fn build(toolchain: &Toolchain, paths: &Paths, progress: &Progress) -> Result<PathBuf> {
     let mut program = None;
     build::cargo(
-        build_command(toolchain, paths),
+        build_command(toolchain, TO_RUN, paths),
         "world",
         "compiling",
         &paths.log("cargo"),

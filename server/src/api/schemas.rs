@@ -219,7 +219,7 @@ fn running() -> Named {
     let row = vec![
         ("key", to("Key")), ("scope", to("Scope")), ("state", text()), ("headline", text()), ("cause", maybe("string")), ("format", text()),
         ("runtime", text()), ("source", text()), ("replicas_ready", number()), ("replicas_desired", number()), ("gpus", number()),
-        ("url", maybe("string")), ("created_at", maybe("integer")), ("fingerprint", digest()), ("as_of", number()), ("stale", flag()),
+        ("url", maybe("string")), ("created_at", maybe("integer")), ("fingerprint", digest()), ("fingerprint_if_started", maybe("string")), ("as_of", number()), ("stale", flag()),
     ];
     let approval = words(&["approved", "drifted", "unapproved"]);
     let mut listed = row.clone();
@@ -234,7 +234,7 @@ fn running() -> Named {
         ])),
         ("DeploymentList", object(&[
             ("page", to("DeploymentPage")), ("counts", json!({ "type": "object", "additionalProperties": number() })),
-            ("clusters", list(to("ClusterHealth"))), ("now", number()),
+            ("clusters", list(to("ClusterHealth"))), ("may_request", flag()), ("now", number()),
         ])),
         ("Live", object(&[
             ("key", to("Key")), ("cluster", text()), ("namespace_uid", text()), ("scope", to("Scope")), ("object", open()), ("workloads", list(open())),
@@ -245,9 +245,12 @@ fn running() -> Named {
             ("explanation", object(&[("code", text()), ("headline", text()), ("cause", maybe("string")), ("next_step", maybe("string")), ("tone", text())])),
             ("row", to("Row")), ("approval", approval), ("drift", list(open())), ("closure", maybe_to("Closure")), ("closure_drift", list(open())),
             ("usage", maybe_to("Use")), ("revisions", list(open())), ("open_changes", list(to("ChangeRow"))), ("history", list(to("ChangeRow"))),
-            ("last_change", maybe_to("ChangeRow")), ("yaml", text()), ("endpoints", list(object(&[("what", text()), ("url", text())]))),
+            ("last", maybe_to("LastChange")), ("outside", maybe_to("Outside")), ("rollback", maybe_to("Rollback")), ("yaml", text()), ("endpoints", list(object(&[("what", text()), ("url", text())]))),
             ("may_change", flag()), ("may_stop", flag()), ("now", number()),
         ])),
+        ("LastChange", object(&[("change", to("ChangeBase")), ("by", text()), ("at", maybe("integer")), ("what", list(to("FieldChange")))])),
+        ("Outside", object(&[("made", flag()), ("by", maybe("string")), ("at", maybe("integer"))])),
+        ("Rollback", object(&[("revision", uuid()), ("number", number()), ("applied_at", maybe("integer")), ("changes", list(to("FieldChange")))])),
         ("Cluster", object(&[("health", to("ClusterHealth")), ("facts", maybe("object")), ("nodes", number()), ("gpus", list(open()))])),
         ("ClusterPage", page("Cluster")),
     ]

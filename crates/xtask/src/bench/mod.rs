@@ -138,8 +138,8 @@ fn build(
     paths: &Paths,
     progress: &Progress,
 ) -> Result<Built> {
-    let mut programs = run::build_all(toolchain, true, paths, progress)?;
-    let mut cargo = world::build_command(toolchain, paths);
+    let mut programs = run::build_all(toolchain, true, world::TO_RUN, paths, progress)?;
+    let mut cargo = world::build_command(toolchain, world::TO_RUN, paths);
     cargo.args(["--package", "bench"]);
     if !development {
         cargo.arg("--release");
