@@ -70,6 +70,8 @@ impl JobStore for Db {
             .push(tx.skip_locked())
             .push(") RETURNING id, kind, key, cluster, epoch, attempts");
         let Some(row) = tx.one(q.text, q.args).await? else {
+            // Ended now, not when the connection is used again.
+            tx.commit().await?;
             return Ok(None);
         };
         let id = row.id("id")?;

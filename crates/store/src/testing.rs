@@ -72,7 +72,8 @@ impl TestDatabase {
                 .await
                 .expect(POSTGRES);
                 let mark = if admin.contains('?') { '&' } else { '?' };
-                let url = format!("{admin}{mark}options[search_path]={schema}");
+                let url =
+                    format!("{admin}{mark}options[search_path]={schema}&application_name={schema}");
                 Self {
                     kind,
                     url,
@@ -100,8 +101,13 @@ impl Drop for TestDatabase {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()?;
+                // A connection whose rollback the ending runtime no longer sends holds its locks.
+                let end = format!(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{schema}'; \
+                     DROP SCHEMA {schema} CASCADE"
+                );
                 runtime
-                    .block_on(run(&admin, &format!("DROP SCHEMA {schema} CASCADE")))
+                    .block_on(run(&admin, &end))
                     .map_err(std::io::Error::other)
             })
             .join();
