@@ -119,11 +119,11 @@ fn the_highest_priority_is_chosen_and_the_namespaces_own_before_all() {
     };
     assert_eq!(
         name(&all, &format("sklearn", None), None).as_deref(),
-        Some("kserve-mlserver")
+        Some("kserve-sklearnserver")
     );
     assert_eq!(
-        name(&all, &format("sklearn", None), Some("v1")).as_deref(),
-        Some("kserve-sklearnserver")
+        name(&all, &format("sklearn", None), Some("v2")).as_deref(),
+        Some("kserve-mlserver")
     );
     assert_eq!(
         name(&all, &format("tensorflow", Some("2")), None).as_deref(),
@@ -151,13 +151,12 @@ fn the_highest_priority_is_chosen_and_the_namespaces_own_before_all() {
         name(&all, &format("sklearn", None), None).as_deref(),
         Some("own")
     );
-    assert_eq!(
-        auto_select(&all, "other", &format("sklearn", None), None)
-            .unwrap()
-            .name,
-        "kserve-mlserver"
-    );
+    let v2 = |all: &[Runtime]| {
+        auto_select(all, "other", &format("sklearn", None), Some("v2")).map(|r| r.name.clone())
+    };
+    assert_eq!(v2(&all).as_deref(), Some("kserve-mlserver"));
     all[4].disabled = true;
+    assert_eq!(v2(&all), None);
     assert_eq!(
         auto_select(&all, "other", &format("sklearn", None), None)
             .unwrap()
@@ -188,7 +187,7 @@ fn canaries_have_runtimes_of_their_own() {
     let manifest = json!({"metadata": {"namespace": "retail-dev"}, "spec": {
         "predictor": model("vLLM"),
         "canary": [{"predictor": model("vLLM")}, {"predictor": model("sklearn")}]}});
-    assert_eq!(names(&manifest), ["kserve-vllmserver", "kserve-mlserver"]);
+    assert_eq!(names(&manifest), ["kserve-vllmserver", "kserve-sklearnserver"]);
     assert_eq!(names(&json!({"spec": {}})), Vec::<String>::new());
 }
 
