@@ -187,7 +187,10 @@ fn canaries_have_runtimes_of_their_own() {
     let manifest = json!({"metadata": {"namespace": "retail-dev"}, "spec": {
         "predictor": model("vLLM"),
         "canary": [{"predictor": model("vLLM")}, {"predictor": model("sklearn")}]}});
-    assert_eq!(names(&manifest), ["kserve-vllmserver", "kserve-sklearnserver"]);
+    assert_eq!(
+        names(&manifest),
+        ["kserve-vllmserver", "kserve-sklearnserver"]
+    );
     assert_eq!(names(&json!({"spec": {}})), Vec::<String>::new());
 }
 
