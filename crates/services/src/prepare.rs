@@ -305,9 +305,11 @@ pub fn refused(refusal: Refusal) -> (String, Vec<Finding>) {
                 "Ask for the right in the cluster (RBAC); the console acts with your rights, not its own.",
             )],
         ),
-        Refusal::Precondition { message } | Refusal::Unavailable { message, .. } => {
-            (message, vec![])
-        }
+        Refusal::Precondition { message } => (message, vec![]),
+        Refusal::Unavailable { message, .. } => (
+            format!("It does not answer now: {message}. Try again when it is back."),
+            vec![],
+        ),
     }
 }
 

@@ -18,10 +18,10 @@ pub struct Problem {
     r#type: &'static str,
     title: &'static str,
     status: u16,
-    detail: String,
+    detail: Box<str>,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<String>,
+    remedy: Option<Box<str>>,
     /// Single fields: a parameter's or member's name, or the manifest's path.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<FieldError>,
@@ -36,8 +36,8 @@ impl Problem {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
-            detail: error.message,
-            remedy: error.remedy,
+            detail: error.message.into(),
+            remedy: error.remedy.map(Into::into),
             fields: error.fields,
             request: request_id(),
         }

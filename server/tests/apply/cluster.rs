@@ -17,6 +17,9 @@ use std::{
 };
 use tokio::sync::{Notify, broadcast};
 
+/// Names of Secrets and their keys.
+type SecretNames = Vec<(String, Vec<String>)>;
+
 pub struct Memory {
     /// By `cluster/name`.
     objects: Mutex<BTreeMap<String, Value>>,
@@ -24,7 +27,7 @@ pub struct Memory {
     /// What the dry run refuses with; `None`: nothing.
     dry_run_refusal: Mutex<Option<Refusal>>,
     /// Names of Secrets and their keys; `None`: the person may not list them.
-    secrets: Mutex<Option<Vec<(String, Vec<String>)>>>,
+    secrets: Mutex<Option<SecretNames>>,
     refusal: Mutex<Option<Refusal>>,
     away: AtomicBool,
     unfollowed: Mutex<Vec<Followed>>,

@@ -150,7 +150,7 @@ fn difference(p: &Prepared) -> AnyView {
     let refusal = p
         .refusal
         .clone()
-        .map(|r| alert(Tone::Bad, "The cluster does not agree", r));
+        .map(|r| alert(Tone::Bad, "The cluster has not accepted it", r));
     let (changes, lines) = (
         diff::diff(before, after),
         diff::lines(&text(before), &text(after)),
