@@ -40,7 +40,7 @@ test("bad input is answered beside its fields, and nothing that was typed is los
     await expect(page.locator(`#${id}`)).toHaveAttribute("aria-invalid", "true");
     await expect(page.locator(`#${id}-help`)).toContainText(words);
   }
-  await expect(page.locator("#gpus")).toHaveAttribute("aria-invalid", "false");
+  await expect(page.locator("#timeout")).toHaveAttribute("aria-invalid", "false");
   // The message above the form leads to each field.
   await page.getByRole("alert").getByRole("link", { name: /Memory/ }).click();
   await expect(page).toHaveURL(/#memory$/);

@@ -23,6 +23,8 @@ mod browser {
     /// A stream that the server refused is asked for again after so many milliseconds.
     const AGAIN: i32 = 15_000;
 
+    type Listener = Closure<dyn Fn(MessageEvent)>;
+
     struct Page {
         topic: String,
         href: String,
@@ -30,7 +32,7 @@ mod browser {
         cursor: RefCell<String>,
         source: RefCell<Option<EventSource>>,
         /// Keeps what is called; lives as long as the page does.
-        heard: RefCell<Option<Closure<dyn Fn(MessageEvent)>>>,
+        heard: RefCell<Option<Listener>>,
         broken: RefCell<Option<Closure<dyn Fn()>>>,
     }
 
