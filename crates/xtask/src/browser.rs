@@ -8,7 +8,7 @@ use crate::run::Programs;
 use crate::shell::{self, which};
 use crate::tally::{self, Tally};
 use crate::test::Session;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -59,85 +59,86 @@ pub fn check_types(session: &Session) -> Result<()> {
     )
 }
 
-/// Runs the suite on one database.
+/// Runs the specs on one database, against one console.
 ///
 /// # Errors
 /// When the console does not start or Playwright leaves no report.
-pub fn tests(
+pub fn specs(
     session: &Session,
     programs: &Programs,
     world: &World,
     database: &Database,
 ) -> Result<Tally> {
-    let Session {
-        paths, progress, ..
-    } = session;
-    let start = Instant::now();
-    let config = paths.work().join(format!("test-{}.toml", database.name));
-    console::for_tests(&world.config, &database.url, &config)?;
-    let console = Console {
-        program: programs.console.clone(),
-        config: config.clone(),
-        port: None,
-    };
-    let (listen, url) = console.addresses()?;
+    let paths = &session.paths;
+    let console = console_of(session, programs, world, database)?;
+    let (listen, _) = console.addresses()?;
     let mut running =
         console.start(paths, paths.log(&format!("test-console-{}", database.name)))?;
     console::wait(&mut running, &listen, || true)?;
-
-    progress.say(
-        "browser",
-        format_args!("Playwright on {} at {url}", database.name),
-    );
     let suite = Suite {
         folder: "specs",
-        url: &url,
-        config: &config,
+        console: &console,
         database: database.name,
-        console: &programs.console,
     };
-    let mut tally = suite.run(session, world, |_| ())?;
+    let mut tally = suite.run(session, world, &session.more, |_| ())?;
     if let Err(message) = running.check() {
         eprintln!("{message}");
         tally.failed += 1;
     }
     running.stop();
-    if session.more.is_empty() {
-        // The same database and address, now that they are free.
-        let dies_at = programs
-            .dies_at
-            .as_ref()
-            .ok_or("cargo built no console that dies")?;
-        let suite = Suite {
-            folder: "kills",
-            ..suite
-        };
-        tally.add(suite.run(session, world, |playwright| {
-            playwright
-                .args(["--project", "javascript"])
-                .env("GATEHOUSE_DIES_AT_BIN", dies_at)
-                .env("LEPTOS_SITE_ROOT", paths.site());
-        })?);
-    }
-    progress.say(
-        "browser",
-        format_args!(
-            "{} on {}: {tally} ({})",
-            "Playwright",
-            database.name,
-            words(start.elapsed())
-        ),
-    );
     Ok(tally)
+}
+
+/// Runs what kills the console again and again, on one database.
+///
+/// # Errors
+/// When Playwright leaves no report.
+pub fn kills(
+    session: &Session,
+    programs: &Programs,
+    world: &World,
+    database: &Database,
+) -> Result<Tally> {
+    let dies_at = programs
+        .dies_at
+        .as_ref()
+        .ok_or("cargo built no console that dies")?;
+    let suite = Suite {
+        folder: "kills",
+        console: &console_of(session, programs, world, database)?,
+        database: database.name,
+    };
+    // With JavaScript only: the pages are those of the specs.
+    let once = ["--project", "javascript"].map(str::to_owned);
+    suite.run(session, world, &once, |playwright| {
+        playwright
+            .env("GATEHOUSE_DIES_AT_BIN", dies_at)
+            .env("LEPTOS_SITE_ROOT", session.paths.site());
+    })
+}
+
+/// The console for this database; it is not started.
+fn console_of(
+    session: &Session,
+    programs: &Programs,
+    world: &World,
+    database: &Database,
+) -> Result<Console> {
+    let work = session.paths.work();
+    let config = work.join(format!("test-{}.toml", database.name));
+    console::for_tests(&world.config, &database.url, &config)?;
+    Ok(Console {
+        program: programs.console.clone(),
+        config,
+        port: None,
+    })
 }
 
 /// A folder of specs and what it runs against.
 struct Suite<'a> {
     folder: &'a str,
-    url: &'a str,
-    config: &'a Path,
+    console: &'a Console,
     database: &'a str,
-    console: &'a Path,
 }
 
 impl Suite<'_> {
@@ -145,9 +146,15 @@ impl Suite<'_> {
         &self,
         session: &Session,
         world: &World,
+        args: &[String],
         more: impl FnOnce(&mut Command),
     ) -> Result<Tally> {
-        let paths = &session.paths;
+        let (paths, start) = (&session.paths, Instant::now());
+        let (_, url) = self.console.addresses()?;
+        let what = format!("{} on {}", self.folder, self.database);
+        session
+            .progress
+            .say("browser", format_args!("{what}, at {url}"));
         let name = format!("playwright-{}-{}", self.folder, self.database);
         let report = paths.work().join(format!("{name}.json"));
         // A report of an earlier run must not be taken for this one's.
@@ -156,10 +163,10 @@ impl Suite<'_> {
         playwright
             .arg("node_modules/@playwright/test/cli.js")
             .args(["test", "--reporter=list,json"])
-            .args(&session.more)
+            .args(args)
             .current_dir(paths.root.join("end2end"))
             .env("GATEHOUSE_SUITE", self.folder)
-            .env("GATEHOUSE_URL", self.url)
+            .env("GATEHOUSE_URL", &url)
             .env("GATEHOUSE_WORLD", &world.file)
             .env("GATEHOUSE_DATABASE", self.database)
             .env(
@@ -167,8 +174,8 @@ impl Suite<'_> {
                 chromium().ok_or("no Chromium: `apt-get install chromium`")?,
             )
             .env("GATEHOUSE_OUTPUT", paths.work().join(&name))
-            .env("GATEHOUSE_BIN", self.console)
-            .env("GATEHOUSE_CONFIG", self.config)
+            .env("GATEHOUSE_BIN", &self.console.program)
+            .env("GATEHOUSE_CONFIG", &self.console.config)
             .env("PLAYWRIGHT_JSON_OUTPUT_NAME", &report);
         more(&mut playwright);
         let good = shell::shown(&mut playwright)?;
@@ -176,6 +183,10 @@ impl Suite<'_> {
         if !good && tally.failed == 0 {
             tally.failed = 1;
         }
+        session.progress.say(
+            "browser",
+            format_args!("{what}: {tally} ({})", words(start.elapsed())),
+        );
         Ok(tally)
     }
 }

@@ -16,7 +16,8 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-const PARTS: [&str; 4] = ["fmt", "clippy", "rust", "browser"];
+/// `browser`: the specs; `kills`: those that kill the console.
+const PARTS: [&str; 5] = ["fmt", "clippy", "rust", "browser", "kills"];
 
 /// What the tests share.
 pub struct Session {
@@ -67,7 +68,7 @@ pub fn test(mut args: Args) -> Result<ExitCode> {
     if wants("fmt") {
         session.check(&mut tally, "fmt", "cargo fmt --check", session.fmt());
     }
-    let needs_programs = wants("rust") || wants("browser");
+    let needs_programs = ["rust", "browser", "kills"].into_iter().any(wants);
     let programs = if needs_programs {
         let built = run::build_all(
             &session.toolchain,
@@ -89,7 +90,7 @@ pub fn test(mut args: Args) -> Result<ExitCode> {
             session.clippy_wasm(),
         );
     }
-    if wants("browser") {
+    if wants("browser") || wants("kills") {
         session.check(
             &mut tally,
             "browser",
@@ -98,7 +99,7 @@ pub fn test(mut args: Args) -> Result<ExitCode> {
         );
     }
     if let Some(programs) = programs {
-        let run = session.with_services(&programs, wants("rust"), wants("browser"), &mut tally);
+        let run = session.with_services(&programs, &wants, &mut tally);
         session.keep(&mut tally, "test", run);
     }
     session.progress.say(
@@ -118,14 +119,14 @@ fn install(parts: &[String], paths: &Paths, progress: &Progress) -> Result<()> {
     let wants = |part: &str| parts.iter().any(|wanted| wanted == part);
     let mut missing = Missing::default();
     tools::node(&mut missing);
-    if wants("rust") || wants("browser") {
+    if ["rust", "browser", "kills"].into_iter().any(wants) {
         tools::go_and_cc(&mut missing);
     }
     if shell::which("git").is_none() {
         missing.add("git", "`apt-get install git`");
     }
     missing.check()?;
-    if wants("browser") && browser::chromium().is_none() {
+    if (wants("browser") || wants("kills")) && browser::chromium().is_none() {
         tools::apt(&["chromium"], &paths.log("apt"), progress)?;
     }
     Ok(())
@@ -258,8 +259,7 @@ impl Session {
     fn with_services(
         &self,
         programs: &Programs,
-        rust: bool,
-        browser: bool,
+        wants: &dyn Fn(&str) -> bool,
         tally: &mut Tally,
     ) -> Result<()> {
         let stop = run::stop_signal()?;
@@ -278,11 +278,11 @@ impl Session {
         let mut running = world::start(&programs.world, &options, self.paths.log("test-world"))?;
         let addresses = world::wait(&mut running, &state, &self.progress, go_on)?;
         let file = world::addresses_file(&state);
-        if rust {
+        if wants("rust") {
             let tests = self.rust_tests(&postgres, file.clone())?;
             tally.add(tests);
         }
-        if browser {
+        if wants("browser") || wants("kills") {
             let world = browser::World {
                 file,
                 config: addresses.console.config,
@@ -291,8 +291,12 @@ impl Session {
                 if stop.load(Ordering::Relaxed) {
                     return Err("interrupted".into());
                 }
-                let tests = browser::tests(self, programs, &world, &database)?;
-                tally.add(tests);
+                if wants("browser") {
+                    tally.add(browser::specs(self, programs, &world, &database)?);
+                }
+                if wants("kills") {
+                    tally.add(browser::kills(self, programs, &world, &database)?);
+                }
             }
         }
         Running::stop(running);
