@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use audit::{NewRecord, PersonKey, Phase, Record, Seal};
 use domain::{
     Error, Micros, Result,
-    ids::{Digest, PersonId},
+    ids::{ChangeId, Digest, PersonId},
     page::{self, Page},
 };
 use services::ports::{AuditFilter, AuditStore};
@@ -289,16 +289,22 @@ impl AuditStore for Db {
         row.map(|row| row.bytes("bytes")).transpose()
     }
 
-    async fn audit_open_intents(&self, before: Micros, limit: usize) -> Result<Vec<Record>> {
-        let sql = format!(
+    async fn audit_open_intents(
+        &self,
+        of: Option<ChangeId>,
+        before: Micros,
+        limit: usize,
+    ) -> Result<Vec<Record>> {
+        let mut q = Sql::new(&format!(
             "SELECT {COLUMNS} FROM audit_open o JOIN audit_records r ON r.seq = o.seq LEFT JOIN person_keys k ON k.pseudonym = r.person
-             WHERE o.at < $1 ORDER BY o.at, o.seq LIMIT $2"
-        );
-        let found = self
-            .read()
-            .await?
-            .all(sql, args![before, rows(limit)])
-            .await?;
+             WHERE o.at < "
+        ));
+        q.arg(before);
+        if let Some(change) = of {
+            q.push(" AND r.change_id = ").arg(change);
+        }
+        q.push(" ORDER BY o.at, o.seq LIMIT ").arg(rows(limit));
+        let found = self.read().await?.all(q.text, q.args).await?;
         self.records(&found)
     }
 }

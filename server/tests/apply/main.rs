@@ -59,7 +59,7 @@ async fn each_boundary_may_be_the_last_thing_that_happens(kind: Kind) {
         );
         let open = setup
             .db
-            .audit_open_intents(setup.clock.now(), 10)
+            .audit_open_intents(None, setup.clock.now(), 10)
             .await
             .expect("reads");
         assert!(

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 /// After so many attempts an unreachable cluster ends the change visibly.
 const MAX_ATTEMPTS: i32 = 20;
+/// A change has an intent for each attempt of each of its items, and attempts end.
+const OPEN_INTENTS: usize = 1000;
 
 /// How an attempt ended.
 pub(super) enum End {
@@ -136,16 +138,13 @@ impl Apply {
     }
 
     pub(super) async fn open_intents(&self, work: &Work) -> Result<Vec<NewRecord>> {
+        let now = self.ctx.clock.now();
         let open = self
             .ctx
             .store
-            .audit_open_intents(self.ctx.clock.now(), 1000)
+            .audit_open_intents(Some(work.change.id), now, OPEN_INTENTS)
             .await?;
-        Ok(open
-            .into_iter()
-            .map(|r| r.record)
-            .filter(|r| r.change == Some(work.change.id))
-            .collect())
+        Ok(open.into_iter().map(|r| r.record).collect())
     }
 
     pub(super) fn record(&self, work: &Work, action: &str) -> NewRecord {

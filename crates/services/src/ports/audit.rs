@@ -41,6 +41,11 @@ pub trait AuditStore {
     async fn audit_get(&self, seq: i64) -> Result<Option<Record>>;
     /// The exact stored bytes of a record.
     async fn audit_bytes(&self, seq: i64) -> Result<Option<Vec<u8>>>;
-    /// Intents older than `before` that have no outcome.
-    async fn audit_open_intents(&self, before: Micros, limit: usize) -> Result<Vec<Record>>;
+    /// Intents older than `before` that have no outcome, of this change or of all; oldest first.
+    async fn audit_open_intents(
+        &self,
+        of: Option<ChangeId>,
+        before: Micros,
+        limit: usize,
+    ) -> Result<Vec<Record>>;
 }

@@ -280,12 +280,15 @@ async fn intents_stay_open_until_an_outcome(t: &TestDatabase) {
         .await
         .unwrap();
     db.audit_append(&[outcome(3, 1)]).await.unwrap();
-    let open = db.audit_open_intents(at(30), 10).await.unwrap();
+    let open = db.audit_open_intents(None, at(30), 10).await.unwrap();
     assert_eq!(
         open.iter().map(|r| r.record.id).collect::<Vec<_>>(),
         [RecordId(uuid(2))]
     );
-    assert_eq!(db.audit_open_intents(at(31), 10).await.unwrap().len(), 2);
+    assert_eq!(
+        db.audit_open_intents(None, at(31), 10).await.unwrap().len(),
+        2
+    );
 }
 
 async fn nothing_in_the_log_changes(t: &TestDatabase) {
