@@ -122,17 +122,6 @@ impl Apply {
         }))
     }
 
-    /// Why nothing can be asked of this cluster now, where that is known.
-    fn away(&self, cluster: &str) -> Option<String> {
-        let health = self.ctx.clusters.health(self.ctx.clock.now());
-        let h = health.into_iter().find(|h| h.name == cluster)?;
-        if h.reachable {
-            return None;
-        }
-        let why = h.problem.unwrap_or_else(|| "it does not answer".into());
-        Some(format!("Cluster {cluster} is away: {why}."))
-    }
-
     async fn work(&self, job: Job) -> Result<()> {
         let ctx = &self.ctx;
         let (_, item) = job
@@ -173,7 +162,7 @@ impl Apply {
             key,
         };
         // A cluster that is known to be away is not waited for.
-        if let Some(why) = self.away(&work.key.cluster) {
+        if let Some(why) = ctx.away(&work.key.cluster) {
             return self
                 .finish(&mut work, None, End::Later { message: why })
                 .await;

@@ -74,6 +74,17 @@ impl Ctx {
         )))
     }
 
+    /// Why nothing can be asked of this cluster now, where that is known: whoever knows does not wait.
+    pub fn away(&self, cluster: &str) -> Option<String> {
+        let health = self.clusters.health(self.clock.now());
+        let h = health.into_iter().find(|h| h.name == cluster)?;
+        if h.reachable {
+            return None;
+        }
+        let why = h.problem.unwrap_or_else(|| "it does not answer".into());
+        Some(format!("Cluster {cluster} is away: {why}."))
+    }
+
     /// The caller with groups that are young enough to act by: who asks for a change or decides one
     /// does so by what the provider says now, not by what it said when they signed in.
     /// Errors: `SignInAgain`, `Unavailable`.

@@ -158,6 +158,8 @@ pub async fn prepare(
     let mut said = Vec::new();
     let (stored, refusal) = if kind == ChangeKind::Delete {
         (live.as_ref().map(|l| l.object.clone()), None)
+    } else if let Some(why) = ctx.away(cluster) {
+        (None, Some(format!("{why} Try again when it is back.")))
     } else {
         match ctx.clusters.dry_run(cluster, &who, &manifest).await {
             Ok(s) => {

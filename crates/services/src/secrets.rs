@@ -3,6 +3,10 @@
 use crate::{Caller, Ctx, ports::*};
 use domain::place::Place;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long a page waits for the names: it is worth showing without them.
+const PAGE_WAITS: Duration = Duration::from_secs(2);
 
 /// What is known of a place's Secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,30 +33,29 @@ impl Secrets {
 /// has a [`Place`] gets here.
 pub(crate) async fn of(ctx: &Ctx, caller: &Caller, place: &Place) -> Secrets {
     let cluster = &place.cluster_name;
-    let listed = match ctx
+    let unchecked = |why: &str| Secrets::Unknown {
+        why: format!("Names of Secrets can be neither offered nor checked now. {why}"),
+    };
+    if let Some(why) = ctx.away(cluster) {
+        return unchecked(&why);
+    }
+    let who = match ctx
         .clusters
         .identity(cluster, &caller.username, &caller.groups.groups)
     {
-        Ok(who) => ctx.clusters.secrets(cluster, &who, &place.namespace).await,
-        Err(e) => {
-            return Secrets::Unknown {
-                why: format!("Names of Secrets cannot be checked: {}.", e.message),
-            };
-        }
+        Ok(who) => who,
+        Err(e) => return unchecked(&format!("{}.", e.message)),
     };
-    match listed {
-        Ok(all) => Secrets::Listed(all),
-        Err(Refusal::Forbidden { .. }) => Secrets::Unknown {
+    let asked = ctx.clusters.secrets(cluster, &who, &place.namespace);
+    match tokio::time::timeout(PAGE_WAITS, asked).await {
+        Ok(Ok(all)) => Secrets::Listed(all),
+        Ok(Err(Refusal::Forbidden { .. })) => Secrets::Unknown {
             why: format!(
                 "You may not list the Secrets of {}, so their names can neither be offered nor checked; they are taken as written.",
                 place.namespace
             ),
         },
-        Err(other) => Secrets::Unknown {
-            why: format!(
-                "Names of Secrets cannot be checked now: {}.",
-                crate::prepare::refused(other).0.trim_end_matches('.')
-            ),
-        },
+        Ok(Err(other)) => unchecked(&crate::prepare::refused(other).0),
+        Err(_) => unchecked(&format!("Cluster {cluster} does not answer in time.")),
     }
 }
