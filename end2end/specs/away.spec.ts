@@ -1,8 +1,6 @@
 // What does not answer is shown as away, with its age, and no page waits for it.
-import { stands } from "../support/actions.ts";
+import { HEALTHY, stands } from "../support/actions.ts";
 import { expect, test, withFault } from "../support/fixtures.ts";
-
-const HEALTHY = "/deployments/onprem-1/retail-prod/search-embeddings";
 
 test("a cluster that is away is shown as away, and its rows as old", async ({ as, accessible }) => {
   const page = await as("platform");

@@ -1,21 +1,9 @@
 // Every kind of page, in both themes and widths: no finding of axe, nothing wider than the window, and pictures to
 // look at where `GATEHOUSE_SHOTS` names a folder.
+import { CRASHING, HEALTHY, opens } from "../support/actions.ts";
 import { expect, test } from "../support/fixtures.ts";
-import type { Page } from "@playwright/test";
 
 test.describe.configure({ timeout: 600_000 });
-
-/** An unhealthy deployment of the seed, and a healthy one. */
-const CRASHING = "/deployments/onprem-1/logistics-staging/delivery-notes";
-const HEALTHY = "/deployments/onprem-1/retail-prod/search-embeddings";
-
-async function opens(page: Page, path: string) {
-  const answer = await page.goto(path);
-  expect(answer?.status(), path).toBe(200);
-  // The page's own title; a model's card may bring further ones.
-  await expect(page.locator(".gh-page-title h1"), path).toHaveCount(1);
-  await expect(page, path).toHaveTitle(/ · Gatehouse$/);
-}
 
 test("the pages of what is there", async ({ as, picture }) => {
   const page = await as("platform");

@@ -1,6 +1,6 @@
 // Every page for every role: seen by those who may, not found for others, accessible, and no wider than a phone.
+import { CRASHING, HEALTHY, opens } from "../support/actions.ts";
 import { expect, test, world } from "../support/fixtures.ts";
-import type { Page } from "@playwright/test";
 
 test.describe.configure({ timeout: 600_000 });
 
@@ -16,25 +16,12 @@ const ROLES: Record<string, { sees: string[]; not: string[] }> = {
   auditor: { sees: [...PLAIN, "/registries", "/clusters"], not: ["/registries/new"] },
 };
 
-/** An unhealthy deployment of the seed, and a healthy one. */
-const CRASHING = "/deployments/onprem-1/logistics-staging/delivery-notes";
-const HEALTHY = "/deployments/onprem-1/retail-prod/search-embeddings";
-
-async function opens(page: Page, path: string) {
-  const answer = await page.goto(path);
-  expect(answer?.status(), path).toBe(200);
-  // The page's own title; a model's card may bring further ones.
-  await expect(page.locator(".gh-page-title h1"), path).toHaveCount(1);
-  await expect(page, path).toHaveTitle(/ · Gatehouse$/);
-}
-
 for (const [login, { sees, not }] of Object.entries(ROLES)) {
   test(`${login} sees what the role may, and nothing else`, async ({ as, accessible, fits }) => {
     const page = await as(login);
     for (const path of sees) {
       await opens(page, path);
-      // What a page looks like is the same for all: details.spec.ts has axe look at each.
-      if (login === "approver-retail") await accessible(page);
+      await accessible(page);
       await page.setViewportSize({ width: 390, height: 844 });
       await fits(page);
       await page.setViewportSize({ width: 1440, height: 900 });

@@ -66,7 +66,6 @@ test("signing out ends the session, here and for its cookie", async ({ page, sig
 });
 
 test.describe("a provider that is away", () => {
-  test.skip(() => !world().faults, "this world runs without proxies");
   test.use({ expectedErrors: ["the server responded with a status of 503"] });
 
   test("is told in plain words, and those who are signed in go on", async ({ page, as, accessible }) => {

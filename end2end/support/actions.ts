@@ -4,6 +4,19 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { world } from "./world.ts";
 
+/** An unhealthy deployment of the seed, and a healthy one. */
+export const CRASHING = "/deployments/onprem-1/logistics-staging/delivery-notes";
+export const HEALTHY = "/deployments/onprem-1/retail-prod/search-embeddings";
+
+/** Opens a page that is there. */
+export async function opens(page: Page, path: string) {
+  const answer = await page.goto(path);
+  expect(answer?.status(), path).toBe(200);
+  // The page's own title; a model's card may bring further ones.
+  await expect(page.locator(".gh-page-title h1"), path).toHaveCount(1);
+  await expect(page, path).toHaveTitle(/ · Gatehouse$/);
+}
+
 /** Runs the world's kubectl as the cluster's administrator: an edit past the console. */
 export function kubectl(cluster: string, ...args: string[]): string {
   const found = world().clusters.find((one) => one.name === cluster);
