@@ -93,7 +93,7 @@ pub fn sizing(e: &Estimate) -> AnyView {
                     view! { <Label tone=tone text=word /> }.into_any(),
                 ),
                 (
-                    "GPUs needed",
+                    "GPUs for the upper end",
                     p.gpus_needed
                         .map_or_else(|| "more than 16".to_owned(), |n| n.to_string())
                         .into_any(),
@@ -104,7 +104,7 @@ pub fn sizing(e: &Estimate) -> AnyView {
     view! {
         <p><strong>{format!("{} to {}", gib(e.low_bytes as f64), gib(e.high_bytes as f64))}</strong>
             {format!(" in all; {} to {} on each of {} GPU(s).", gib(e.per_gpu_low_bytes as f64), gib(e.per_gpu_high_bytes as f64), e.gpus)}</p>
-        {table("GPU products", &["GPU", "Usable", "Verdict", "GPUs needed"], rows)}
+        {table("GPU products", &["GPU", "Usable", "Verdict", "GPUs for the upper end"], rows)}
         <details class="gh-details"><summary>"What this assumes"</summary><ul class="pf-v6-c-list">{assumptions}</ul></details>
     }
     .into_any()
