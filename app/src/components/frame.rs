@@ -4,7 +4,7 @@ use crate::{Theme, load};
 use domain::access::Role;
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
-use services::{Caller, authz::Action};
+use services::{Caller, authz::Action, changes::COUNTED};
 
 /// A navigation entry.
 struct Entry {
@@ -46,8 +46,13 @@ const NAVIGATION: [Entry; 8] = [
     entry("/audit", "Audit", &[], Some(Action::ViewAudit)),
 ];
 
-/// The most that the badge counts to.
-const MANY: usize = 99;
+/// How much waits, in words as short as a badge needs.
+pub fn counted(waiting: usize) -> String {
+    match waiting {
+        COUNTED.. => format!("{}+", COUNTED - 1),
+        n => n.to_string(),
+    }
+}
 
 #[component]
 pub fn Frame(children: Children) -> impl IntoView {
@@ -223,7 +228,7 @@ fn list(entries: &[&Entry], path: &str, waiting: usize) -> AnyView {
             let (href, words) = (entry.href, entry.words);
             let current = is_current(entry, path).then_some(if path == href { "page" } else { "true" });
             let badge = (href == "/approvals" && waiting > 0).then(|| {
-                let n = if waiting > MANY { format!("{MANY}+") } else { waiting.to_string() };
+                let n = counted(waiting);
                 view! { <span class="gh-badge">{n}<span class="pf-v6-screen-reader">" waiting for you"</span></span> }
             });
             view! { <li><a href=href aria-current=current>{words}{badge}</a></li> }.into_any()
@@ -235,6 +240,12 @@ fn list(entries: &[&Entry], path: &str, waiting: usize) -> AnyView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_counted_is_said_to_be_more() {
+        assert_eq!(counted(COUNTED - 1), "99");
+        assert_eq!(counted(COUNTED), "99+");
+    }
 
     #[test]
     fn a_page_belongs_to_one_entry() {

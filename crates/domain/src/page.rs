@@ -11,6 +11,14 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// No rows, and none after.
+    pub fn empty() -> Self {
+        Self {
+            rows: Vec::new(),
+            next: None,
+        }
+    }
+
     /// Builds a page from one row more than asked for: the surplus row only says that there is more.
     pub fn cut<K: Serialize>(mut rows: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Self {
         let more = rows.len() > limit;

@@ -7,7 +7,7 @@ mod view;
 
 pub use decide::MAX_REASON;
 pub use request::{Ask, MAX_COMMENT, MAX_OWNER, MAX_PURPOSE, Submission};
-pub use view::{ChangeView, DecisionView, PersonName};
+pub use view::{COUNTED, ChangeView, DecisionView, PersonName, QueueView};
 
 use crate::Ctx;
 

@@ -62,6 +62,12 @@ pub async fn connect(url: &str, options: Options) -> Result<Arc<Db>> {
     Ok(Arc::new(db))
 }
 
+/// So much of a SQLite file readers map into memory.
+const MAPPED_BYTES: &str = "268435456";
+
+/// What each reader of SQLite may keep, as the pragma writes KiB.
+const CACHE_KIB: &str = "-8192";
+
 async fn sqlite(url: &str, options: &Options) -> Result<Pools> {
     let bad = |e: sqlx::Error| {
         Error::invalid("database.url is not a valid SQLite address")
@@ -105,8 +111,14 @@ async fn sqlite(url: &str, options: &Options) -> Result<Pools> {
         .await
         .map_err(cannot)?;
     SQLITE.run(&write).await.map_err(not_ours)?;
+    let readers = opts
+        .read_only(true)
+        .create_if_missing(false)
+        // A commit empties every reader's cache: what is mapped need not be copied in again.
+        .pragma("mmap_size", MAPPED_BYTES)
+        .pragma("cache_size", CACHE_KIB);
     let read = pool(options.max_connections.max(1))
-        .connect_with(opts.read_only(true).create_if_missing(false))
+        .connect_with(readers)
         .await
         .map_err(cannot)?;
     Ok(Pools::Sqlite { write, read })

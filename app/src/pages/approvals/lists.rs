@@ -4,7 +4,7 @@ use super::rows;
 use crate::{components::*, load::load, query::Query};
 use domain::change::ChangeState;
 use leptos::prelude::*;
-use services::ports::ChangeFilter;
+use services::{changes::QueueView, ports::ChangeFilter};
 
 const COLUMNS: [&str; 6] = ["Change", "Where", "Requester", "Purpose", "State", "Asked"];
 
@@ -13,13 +13,8 @@ const COLUMNS: [&str; 6] = ["Change", "Where", "Requester", "Purpose", "State", 
 pub fn ApprovalsPage() -> impl IntoView {
     let after = Query::current().get("after").map(str::to_owned);
     load(
-        |s, c| async move {
-            let cursor = s.changes.queue_mark(&c).await?;
-            let page = s.changes.queue(&c, after.as_deref(), 50).await?;
-            let count = s.changes.queue_count(&c).await?;
-            Ok((page, count, cursor))
-        },
-        |(page, count, cursor)| {
+        |s, c| async move { s.changes.queue_view(&c, after.as_deref()).await },
+        |QueueView { page, count, mark }| {
             let first = page
                 .rows
                 .first()
@@ -28,7 +23,7 @@ pub fn ApprovalsPage() -> impl IntoView {
             view! {
                 <PageHeader
                     title="Approvals"
-                    subtitle=view! { <span data-live="queue#count">{format!("{count} waiting for you, oldest first. ")}</span><a href="/changes">"All changes"</a> }.into_any()
+                    subtitle=view! { <span data-live="queue#count">{format!("{} waiting for you, oldest first. ", counted(count))}</span><a href="/changes">"All changes"</a> }.into_any()
                     actions=view! { <span class="gh-contents" data-live="queue#next">{first.map(|href| view! { <a class="pf-v6-c-button pf-m-primary" id="decide-next" data-key="d" href=href>"Decide next"</a> })}</span> }.into_any()
                 />
                 <section class="pf-v6-c-page__main-section" data-live="queue">
@@ -41,7 +36,7 @@ pub fn ApprovalsPage() -> impl IntoView {
                     }}
                     <Pager next=page.next shown=shown />
                 </section>
-                <Live topic="queue" cursor=cursor />
+                <Live topic="queue" cursor=mark />
             }
         },
     )

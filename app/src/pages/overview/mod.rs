@@ -36,7 +36,7 @@ fn page(v: &OverviewView, cursor: String) -> AnyView {
     let waits = match v.waiting_count {
         0 => "Nothing waits for you".to_owned(),
         1 => "1 change waits for you".to_owned(),
-        n => format!("{n} changes wait for you"),
+        n => format!("{} changes wait for you", counted(n)),
     };
     let bad: usize = v
         .counts

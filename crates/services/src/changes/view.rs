@@ -65,6 +65,30 @@ pub struct ChangeView {
     pub now: Micros,
 }
 
+/// So many waiting changes are counted; of more it is only said that there are more.
+pub const COUNTED: usize = 100;
+
+/// Rows of one page of the queue.
+const QUEUE_PAGE: usize = 50;
+
+/// What waits for a person.
+pub struct QueueView {
+    pub page: Page<ChangeRow>,
+    /// Up to [`COUNTED`].
+    pub count: usize,
+    /// Differs once the queue's first page or the count does.
+    pub mark: String,
+}
+
+fn mark_of(first: &[ChangeRow], count: usize) -> String {
+    let shown: Vec<_> = first
+        .iter()
+        .map(|r| (r.change.id, r.change.version, &r.open_by))
+        .collect();
+    let text = domain::content::canonical(&(shown, count));
+    Digest::of(&text).short().to_owned()
+}
+
 impl Changes {
     /// What waits for this person: oldest first.
     pub async fn queue(
@@ -83,11 +107,24 @@ impl Changes {
             .await
     }
 
+    /// How much waits for this person, counted up to [`COUNTED`].
     pub async fn queue_count(&self, caller: &Caller) -> Result<usize> {
         self.0
             .store
-            .change_count(&self.queue_filter(caller), 1000)
+            .change_count(&self.queue_filter(caller), COUNTED)
             .await
+    }
+
+    /// A page of the queue with the count and the mark of all of it.
+    pub async fn queue_view(&self, caller: &Caller, after: Option<&str>) -> Result<QueueView> {
+        let first = self.queue(caller, None, QUEUE_PAGE).await?;
+        let count = self.queue_count(caller).await?;
+        let mark = mark_of(&first.rows, count);
+        let page = match after {
+            None => first,
+            Some(_) => self.queue(caller, after, QUEUE_PAGE).await?,
+        };
+        Ok(QueueView { page, count, mark })
     }
 
     /// Does this person decide anything anywhere?
@@ -296,14 +333,8 @@ impl Changes {
 
     /// The same of the queue's first page, and of how much waits in all.
     pub async fn queue_mark(&self, caller: &Caller) -> Result<String> {
-        let rows = self.queue(caller, None, 50).await?.rows;
-        let shown: Vec<_> = rows
-            .iter()
-            .map(|r| (r.change.id, r.change.version, &r.open_by))
-            .collect();
-        let count = self.queue_count(caller).await?;
-        let text = domain::content::canonical(&(shown, count));
-        Ok(Digest::of(&text).short().to_owned())
+        let rows = self.queue(caller, None, QUEUE_PAGE).await?.rows;
+        Ok(mark_of(&rows, self.queue_count(caller).await?))
     }
 
     /// "I have this page open."
