@@ -5,3 +5,4 @@ mod house;
 mod http;
 mod refresh;
 mod session;
+mod streams;
