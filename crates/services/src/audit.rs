@@ -4,7 +4,7 @@ use crate::{Caller, Ctx, authz::Action, context::Recording, ports::*};
 use domain::{
     Error, Result,
     access::{any_matches, unit_matches},
-    ids::{ChangeId, PersonId},
+    ids::{ChangeId, PersonId, RecordId},
     page::Page,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,18 +83,35 @@ impl AuditLog {
         }
     }
 
-    /// An export happened (or any other reading that has to leave a trace).
-    pub async fn exported(
+    /// An export begins: its intent, in the log before anything is handed out.
+    pub async fn export_begins(
         &self,
         caller: &Caller,
         what: &str,
         detail: serde_json::Value,
-    ) -> Result<()> {
-        let record = self
+    ) -> Result<NewRecord> {
+        let intent = self
             .0
             .event(Some(caller), "audit.export", what)
             .with(detail)
-            .retained(Retention::Access);
-        self.0.store.audit_append(&[record]).await
+            .retained(Retention::Access)
+            .into_intent();
+        self.0
+            .store
+            .audit_append(std::slice::from_ref(&intent))
+            .await?;
+        Ok(intent)
+    }
+
+    /// How the export that this intent began came to its end.
+    pub async fn export_ended(
+        &self,
+        intent: &NewRecord,
+        outcome: RecordOutcome,
+        detail: serde_json::Value,
+    ) -> Result<()> {
+        let id = RecordId(self.0.entropy.uuid());
+        let ended = intent.ended(id, self.0.clock.now(), outcome, detail);
+        self.0.store.audit_append(&[ended]).await
     }
 }

@@ -173,27 +173,43 @@ impl Registries {
         } else {
             "registry.add"
         };
-        let record = ctx
+        let intent = ctx
             .event(Some(caller), action, object)
-            .with(described(&row, !input.password.is_empty()));
+            .with(described(&row, !input.password.is_empty()))
+            .into_intent();
+        let ended = |outcome, reason| NewRecord {
+            reason,
+            ..intent.ended(
+                RecordId(ctx.entropy.uuid()),
+                ctx.clock.now(),
+                outcome,
+                intent.detail.clone(),
+            )
+        };
         let password = self.password(&row)?;
+        // The credentials go out to that address: that is an effect, though nothing is stored yet.
+        ctx.store
+            .audit_append(std::slice::from_ref(&intent))
+            .await?;
         if let Err(e) = ctx.registries.validate(&row, password.as_deref()).await {
             let message = match &e.remedy {
                 Some(r) => format!("{} {r}", e.message),
                 None => e.message.clone(),
             };
-            // The credentials went out to that address: that was an effect, though nothing is stored.
-            let refused = NewRecord {
-                outcome: Some(RecordOutcome::Failure),
-                reason: Some(message.clone()),
-                ..record
-            };
+            let refused = ended(RecordOutcome::Failure, Some(message.clone()));
             ctx.store.audit_append(&[refused]).await?;
             return Err(Error::field("url", message));
         }
-        ctx.store
-            .registry_put(&row, old.map(|(_, v)| v), &[record])
-            .await
+        let stored = ended(RecordOutcome::Success, None);
+        let put = ctx
+            .store
+            .registry_put(&row, old.map(|(_, v)| v), &[stored])
+            .await;
+        if let Err(e) = &put {
+            let failed = ended(RecordOutcome::Failure, Some(e.message.clone()));
+            ctx.store.audit_append(&[failed]).await?;
+        }
+        put
     }
 
     pub async fn remove(&self, caller: &Caller, id: RegistryId) -> Result<()> {

@@ -235,11 +235,8 @@ fn about(q: &mut Sql, object: &str) {
 
 /// Whose name or user name has these words, at most so many as a query may take.
 async fn named(c: &mut Conn, words: &str) -> Result<Vec<PersonId>> {
-    let mut q = Sql::new(
-        "SELECT DISTINCT p.id AS id FROM persons p LEFT JOIN accounts a ON a.person_id = p.id WHERE 1 = 1",
-    );
-    q.words("lower(p.name || ' ' || coalesce(a.username, ''))", words)
-        .push(" ORDER BY p.id LIMIT 500");
+    let mut q = Sql::new("SELECT id FROM persons WHERE 1 = 1");
+    q.words("search", words).push(" ORDER BY id LIMIT 500");
     let found = c.all(q.text, q.args).await?;
     found.iter().map(|r| r.id("id")).collect()
 }

@@ -59,6 +59,7 @@ pub async fn connect(url: &str, options: Options) -> Result<Arc<Db>> {
         entropy: options.entropy,
     };
     db.same_key_as_before().await?;
+    db.fill_search().await?;
     Ok(Arc::new(db))
 }
 

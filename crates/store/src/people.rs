@@ -157,6 +157,35 @@ async fn new_person(tx: &mut Conn, s: &SignIn, id: PersonId) -> Result<PersonId>
     }
 }
 
+/// Writes what a person is searched by, in lower case as Rust knows it.
+async fn put_search(tx: &mut Conn, person: PersonId) -> Result<()> {
+    let sql = "SELECT p.name AS name, a.username AS username FROM persons p LEFT JOIN accounts a ON a.person_id = p.id
+               WHERE p.id = $1 ORDER BY a.id";
+    let mut words: Vec<String> = Vec::new();
+    for row in tx.all(sql, args![person]).await? {
+        if words.is_empty() {
+            words.push(row.text("name")?);
+        }
+        words.extend(row.opt_text("username")?);
+    }
+    let search = words.join(" ").to_lowercase();
+    let sql = "UPDATE persons SET search = $2 WHERE id = $1";
+    tx.exec(sql, args![person, search]).await?;
+    Ok(())
+}
+
+impl Db {
+    /// Makes the persons searchable that a version before migration 17 wrote.
+    pub(crate) async fn fill_search(&self) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let sql = "SELECT id FROM persons WHERE search = ''";
+        for row in tx.all(sql, args![]).await? {
+            put_search(&mut tx, row.id("id")?).await?;
+        }
+        tx.commit().await
+    }
+}
+
 #[async_trait]
 impl PeopleStore for Db {
     async fn sign_in(
@@ -188,6 +217,7 @@ impl PeopleStore for Db {
             args![account.person, &s.name],
         )
         .await?;
+        put_search(&mut tx, account.person).await?;
         let groups = GroupSnapshot {
             groups: s.groups.clone(),
             source: GroupSource::SignIn,

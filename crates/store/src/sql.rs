@@ -72,6 +72,8 @@ impl Sql {
     }
 
     /// `(unit is one of the patterns or lies below one)`, as `domain::access::unit_matches` says.
+    /// What lies below is a range, for `0` is the character after `/`: it is told apart by case in
+    /// both databases, which `LIKE` in SQLite is not.
     pub fn unit_in(&mut self, column: &str, patterns: &[String]) -> &mut Self {
         if patterns.iter().any(|p| p == "*") {
             return self.push("(1 = 1)");
@@ -79,11 +81,15 @@ impl Sql {
         self.push("(1 = 0");
         for pattern in patterns.iter().filter(|p| !p.is_empty()) {
             self.push(" OR ").push(column).push(" = ").arg(pattern);
-            self.push(" OR ")
+            self.push(" OR (")
                 .push(column)
-                .push(" LIKE ")
-                .arg(format!("{}/%", like(pattern)))
-                .push(r" ESCAPE '\'");
+                .push(" >= ")
+                .arg(format!("{pattern}/"))
+                .push(" AND ")
+                .push(column)
+                .push(" < ")
+                .arg(format!("{pattern}0"))
+                .push(")");
         }
         self.push(")")
     }
@@ -164,7 +170,7 @@ mod tests {
             text(&|q| {
                 q.unit_in("u", &["a".into()]);
             }),
-            r"(1 = 0 OR u = $1 OR u LIKE $2 ESCAPE '\')"
+            "(1 = 0 OR u = $1 OR (u >= $2 AND u < $3))"
         );
         assert_eq!(
             text(&|q| {

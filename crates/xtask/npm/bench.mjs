@@ -1,13 +1,16 @@
 // What the benchmark does to the world and asks of it; called by `cargo xtask bench`.
 //   bench.mjs sign-in LOGIN          → {"cookie": "…"}
 //   bench.mjs deployments FROM TO    makes stopped deployments FROM..TO-1
-//   bench.mjs applied LOGIN COUNT    → {"applied": [ms…], "direct": [ms…]}
+//   bench.mjs draft LOGIN            begins a draft → {"path": "/deploy/…"}
+//   bench.mjs applied COUNT          → {"applied": [ms…], "direct": [ms…]}
 import { readFileSync } from "node:fs";
 import https from "node:https";
-import { address, signIn, words, world } from "./people.mjs";
+import { address, signIn, words, world, written } from "./people.mjs";
 
 const cluster = world.clusters[0];
 const NAMESPACE = "research-dev";
+/** The deployment that changes are asked for: one of the seed's, made of what the catalogue knows. */
+const CHANGED = "iris";
 const CONNECTIONS = 8;
 
 const kubeconfig = JSON.parse(readFileSync(cluster.admin_kubeconfig, "utf8"));
@@ -38,19 +41,18 @@ function api(method, path, body, type = "application/json") {
 
 const services = `/apis/serving.kserve.io/v1beta1/namespaces/${NAMESPACE}/inferenceservices`;
 
-function service(index, name = `bench-${String(index).padStart(5, "0")}`, stopped = true) {
+function service(index) {
   return {
     apiVersion: "serving.kserve.io/v1beta1",
     kind: "InferenceService",
     metadata: {
-      name,
+      name: `bench-${String(index).padStart(5, "0")}`,
       namespace: NAMESPACE,
       labels: { "gatehouse.dev/bench": "true" },
       // Stopped: the object and its status are real, and no pods are needed.
       annotations: {
         "serving.kserve.io/deploymentMode": "Standard",
-        // Not "false" otherwise: whoever sets a field owns it, and the console takes none away.
-        ...(stopped && { "serving.kserve.io/stop": "true" }),
+        "serving.kserve.io/stop": "true",
       },
     },
     spec: {
@@ -80,56 +82,108 @@ async function deployments(from, to) {
   }));
 }
 
-/**
- * What a change takes from the click to the applied object, and the API server's part of it.
- * Stopping is the change that is decided at once: it needs a right and no approval.
- */
-async function applied(login, count) {
+/** Asks again and again until there is an answer. */
+async function until(what, pause, ask) {
+  for (const end = performance.now() + 30_000; ; ) {
+    const answer = await ask();
+    if (answer) return answer;
+    if (performance.now() > end) throw new Error(`${what}: waited 30 s in vain`);
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+}
+
+/** Begins a draft that changes the deployment; it is of whoever signs in. */
+async function draft(login) {
   const browser = await signIn(login);
+  const page = await browser.go("POST", new URL("/deploy", address).href, { deployment: `${cluster.name}/${NAMESPACE}/${CHANGED}` });
+  const path = /^\/deploy\/[^/]+/.exec(new URL(page.url).pathname)?.[0];
+  if (page.status !== 200 || !path) throw new Error(`POST /deploy ended at ${page.url} with ${page.status}: ${words(page.text)}`);
+  return { path };
+}
+
+const USE = { purpose: "Measures how long an approved change takes", owner: "Benchmark", risk_tier: "low", data_class: "public", exposure: "one team" };
+
+/** A server-side apply by this script alone. */
+function apply(manifest) {
+  return api("PATCH", `${services}/${manifest.metadata.name}?fieldManager=bench`, manifest, "application/apply-patch+yaml");
+}
+
+/**
+ * What a change takes from the sending of its approval until the API server has the new content: the
+ * decision, the end of its hold (of no seconds: the console is configured so), the queue, the worker's
+ * checks, its dry run and its apply. And the same apply by this script alone, to an object of the same
+ * content: the API server's part of it.
+ */
+async function applied(count) {
+  const [asker, approver] = [await signIn("ai"), await signIn("approver-research")];
+  const deployment = `/api/v1/deployments/${cluster.name}/${NAMESPACE}/${CHANGED}`;
+  const path = `${services}/${CHANGED}`;
+  const copy = `bench-live-${Date.now().toString(36)}`;
   const result = { applied: [], direct: [] };
-  const round = Date.now().toString(36);
-  for (let index = 0; index < count; index++) {
-    const name = `bench-live-${round}-${index}`;
-    const path = `${services}/${name}`;
-    await api("POST", services, service(index, name, false));
+  // What the console shows of the deployment. One that has just been started may not have seen it yet.
+  const shown = async () => {
+    const seen = await asker.api("GET", deployment).catch((error) => {
+      if (error.status !== 404 && error.status !== 503) throw error;
+    });
+    return seen?.live.object;
+  };
+  // A change keeps what was known of its model when it was asked for: the catalogue comes first.
+  await until("the first sync of the registry", 500, async () => {
+    const { rows } = await asker.api("GET", "/api/v1/registries");
+    return rows.some((one) => one.name === "main" && one.status.last_success);
+  });
+  let object = await until(CHANGED, 100, shown);
+  try {
+    await apply(renamed(written(object), copy));
+    for (let index = 0; index < count; index++) {
+      const manifest = written(object);
+      const timeout = (manifest.spec.predictor.timeout ?? 60) + 1;
+      manifest.spec.predictor.timeout = timeout;
 
-    // A change of the same size made directly: the baseline.
-    const metadata = { name, annotations: { "gatehouse.dev/bench": round } };
-    const patch = { apiVersion: "serving.kserve.io/v1beta1", kind: "InferenceService", metadata };
-    let begun = performance.now();
-    await api("PATCH", `${path}?fieldManager=bench`, patch, "application/apply-patch+yaml");
-    result.direct.push(performance.now() - begun);
+      let begun = performance.now();
+      await apply(renamed(manifest, copy));
+      result.direct.push(performance.now() - begun);
 
-    await seen(browser, name);
-    begun = performance.now();
-    const url = new URL(`/deployments/${cluster.name}/${NAMESPACE}/${name}/stop`, address).href;
-    const page = await browser.go("POST", url, { comment: "benchmark" });
-    if (page.status >= 400) throw new Error(`POST ${url}: ${page.status} ${words(page.text)}`);
-    for (;;) {
-      const now = await api("GET", path);
-      if (now.metadata.annotations?.["serving.kserve.io/stop"] === "true") break;
-      if (performance.now() - begun > 30_000) throw new Error(`${name}: not applied within 30 s`);
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      const asked = { kind: "update", cluster: cluster.name, namespace: NAMESPACE, ...USE, comment: `Timeout ${timeout} s`, manifest };
+      const { change } = await asker.api("POST", "/api/v1/changes", asked);
+      const about = `/api/v1/changes/${change.id}`;
+      const { revision } = await approver.api("GET", about);
+      const decision = { outcome: "approve", reason: "benchmark", content_hash: revision.content_hash };
+      begun = performance.now();
+      const there = until(`${CHANGED} with a timeout of ${timeout} s`, 2, async () => {
+        const now = await api("GET", path);
+        return now.spec.predictor.timeout === timeout && performance.now();
+      });
+      const [at] = await Promise.all([there, approver.api("POST", `${about}/decisions`, decision)]);
+      result.applied.push(at - begun);
+
+      // The next one begins from what the console shows when this one has ended.
+      await until(`the end of change ${change.id}`, 25, async () => {
+        const seen = await asker.api("GET", about);
+        if (["waiting", "held", "queued", "applying"].includes(seen.change.state)) return false;
+        if (seen.change.state !== "applied") throw new Error(`${CHANGED}: ${seen.change.state}: ${seen.change.end_reason}`);
+        return true;
+      });
+      object = await until(`${CHANGED} as it was changed`, 25, async () => {
+        const now = await shown();
+        return now?.spec.predictor.timeout === timeout && now;
+      });
     }
-    result.applied.push(performance.now() - begun);
-    await api("DELETE", path);
+  } finally {
+    await api("DELETE", `${services}/${copy}`).catch(() => {});
   }
   return result;
 }
 
-/** Waits until the console's watch has the object. */
-async function seen(browser, name) {
-  const url = new URL(`/deployments/${cluster.name}/${NAMESPACE}/${name}`, address).href;
-  for (let tries = 0; tries < 200; tries++) {
-    if ((await browser.go("GET", url)).status === 200) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error(`${name}: the console does not see it`);
+/** The same under another name. */
+function renamed(manifest, name) {
+  return { ...manifest, metadata: { ...manifest.metadata, name } };
 }
 
 const [command, ...args] = process.argv.slice(2);
 if (command === "sign-in") console.log(JSON.stringify({ cookie: (await signIn(args[0])).cookie(address) }));
 else if (command === "deployments") await deployments(Number(args[0]), Number(args[1]));
-else if (command === "applied") console.log(JSON.stringify(await applied(args[0], Number(args[1]))));
+else if (command === "draft") console.log(JSON.stringify(await draft(args[0])));
+else if (command === "applied") console.log(JSON.stringify(await applied(Number(args[0]))));
 else throw new Error(`unknown command ${command}`);
 agent.destroy();

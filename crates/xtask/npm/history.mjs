@@ -2,7 +2,7 @@
 // it, with their own sign-ins. Called by `cargo xtask run`; called again, it goes on where it was.
 //   history.mjs WANTED               removes the file WANTED at its end; the last line says what was done
 import { rmSync } from "node:fs";
-import { signIn } from "./people.mjs";
+import { signIn, written } from "./people.mjs";
 
 /** The longest that is waited for anything. */
 const LIMIT = 90_000;
@@ -154,13 +154,6 @@ async function until(what, ask) {
     if (Date.now() > end) throw new Error(`${what}: waited ${LIMIT / 1000} s in vain`);
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
-}
-
-/** The object as somebody who edits it writes it: without what others keep on it. */
-function written({ apiVersion, kind, metadata, spec }) {
-  const { name, namespace, labels, annotations = {} } = metadata;
-  delete annotations["kubectl.kubernetes.io/last-applied-configuration"];
-  return { apiVersion, kind, metadata: { name, namespace, labels, annotations }, spec };
 }
 
 async function ask({ at, use, like = at }, { by, comment, edit }) {

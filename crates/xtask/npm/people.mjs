@@ -68,6 +68,13 @@ export async function signIn(login) {
   return browser;
 }
 
+/** The object as somebody who edits it writes it: without what others keep on it. */
+export function written({ apiVersion, kind, metadata, spec }) {
+  const { name, namespace, labels, annotations = {} } = metadata;
+  delete annotations["kubectl.kubernetes.io/last-applied-configuration"];
+  return { apiVersion, kind, metadata: { name, namespace, labels, annotations }, spec };
+}
+
 /** The part of a page that says what is wrong. */
 export function words(html) {
   const main = /<main[\s\S]*<\/main>/.exec(html)?.[0] ?? html;

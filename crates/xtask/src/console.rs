@@ -110,9 +110,9 @@ pub fn wait(running: &mut Running, listen: &str, mut go_on: impl FnMut() -> bool
     ))
 }
 
-/// Whether a console answers at `listen` now.
+/// Whether a console answers at `listen` now, with the first page that anybody sees.
 pub fn answers(listen: &str) -> bool {
-    status(listen, "/healthz").is_some_and(|status| status == 200)
+    status(listen, "/signin").is_some_and(|status| status == 200)
 }
 
 /// The HTTP status of a page, if something answers within a second.
@@ -167,20 +167,40 @@ const TEST_HOLD_SECONDS: i64 = 5;
 /// # Errors
 /// When the file is no TOML table or cannot be written.
 pub fn for_tests(config: &Path, database: &str, to: &Path) -> Result<()> {
+    let settings = [
+        ("database", "url", database.into()),
+        ("decisions", "hold_seconds", TEST_HOLD_SECONDS.into()),
+    ];
+    copy(config, settings, to)
+}
+
+/// A copy of a configuration file in which a decision takes effect at once: what a person may wait for
+/// is no part of what a machine takes.
+///
+/// # Errors
+/// When the file is no TOML table or cannot be written.
+pub fn without_hold(config: &Path, to: &Path) -> Result<()> {
+    copy(config, [("decisions", "hold_seconds", 0.into())], to)
+}
+
+/// A copy with other settings: section, key and value.
+fn copy<const N: usize>(
+    config: &Path,
+    settings: [(&str, &str, toml::Value); N],
+    to: &Path,
+) -> Result<()> {
     let text = shell::read(config)?;
     let mut value: toml::Table = text
         .parse()
         .map_err(|e| format!("{}: {e}", config.display()))?;
-    let mut set = |section: &str, key: &str, to: toml::Value| {
+    for (section, key, to) in settings {
         let section = value
             .entry(section)
             .or_insert_with(|| toml::Table::new().into());
         if let Some(table) = section.as_table_mut() {
             table.insert(key.into(), to);
         }
-    };
-    set("database", "url", database.into());
-    set("decisions", "hold_seconds", TEST_HOLD_SECONDS.into());
+    }
     shell::write(to, toml::to_string(&value).map_err(|e| e.to_string())?)
 }
 
@@ -200,6 +220,10 @@ mod tests {
         for_tests(&from, "postgres://b", &to).unwrap();
         let text = shell::read(&to).unwrap();
         assert!(text.contains("postgres://b") && text.contains("1234") && !text.contains("sqlite"));
+        let at_once = dir.join("c.toml");
+        without_hold(&to, &at_once).unwrap();
+        let text = shell::read(&at_once).unwrap();
+        assert!(text.contains("hold_seconds = 0") && text.contains("postgres://b"));
         let console = Console {
             program: PathBuf::new(),
             config: to,

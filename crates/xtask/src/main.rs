@@ -20,6 +20,7 @@ mod run;
 mod scripts;
 mod shell;
 mod site;
+mod start;
 mod state;
 mod std_for_wasm;
 mod tally;

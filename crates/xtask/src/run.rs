@@ -9,14 +9,14 @@ use crate::state::State;
 use crate::toolchain::Toolchain;
 use crate::tools::{self, Missing};
 use crate::world::{self, Addresses};
-use crate::{Result, build, history, shell, site};
+use crate::{Result, build, history, site, start};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// What `run` was asked for.
 struct Request {
@@ -246,17 +246,15 @@ fn with_world(
         console_url: format!("http://127.0.0.1:{port}"),
         ..world::Options::default()
     };
-    let config = options.state.join("console.toml");
     let console = Console {
         program: programs.console.clone(),
-        config,
+        config: start::config(&options),
         port: None,
     };
     let fresh = !options.state.join("complete").exists();
     if fresh {
         history::want(paths)?;
     }
-    let begun = SystemTime::now();
     progress.say(
         "world",
         if fresh {
@@ -265,55 +263,22 @@ fn with_world(
             "starting"
         },
     );
-    let mut world = world::start(&programs.world, &options, logs.join("world.log"))?;
-    // The world writes the console's configuration before it starts anything, so the console
-    // starts beside it and its first page is there at once.
-    let mut early: Option<(Running, String)> = None;
-    let mut answered = false;
-    let addresses = world::wait(&mut world, &options.state, progress, || {
-        match &mut early {
-            None if is_newer(&console.config, begun) => {
-                let text = shell::read(&console.config)?;
-                early = Some((console.start(paths, logs.join("console.log"))?, text));
-            }
-            Some((running, _)) if !answered => {
-                running.check()?;
-                let (listen, url) = console.addresses()?;
-                if console::answers(&listen) {
-                    answered = true;
-                    let time = words(begun.elapsed().unwrap_or_default());
-                    progress.say("console", format_args!("{url} answers after {time}"));
-                }
-            }
-            _ => {}
-        }
-        Ok(!stop.load(Ordering::Relaxed))
-    })?;
-    let now = shell::read(&console.config)?;
-    let mut running = match early {
-        Some((running, text)) if text == now => running,
-        // Filling a fresh world adds the keys that it signs with.
-        Some((running, _)) => {
-            running.stop();
-            console.start(paths, logs.join("console.log"))?
-        }
-        None => console.start(paths, logs.join("console.log"))?,
-    };
-    let (listen, url) = console.addresses()?;
-    console::wait(&mut running, &listen, || !stop.load(Ordering::Relaxed))?;
+    let logs = (logs.join("world.log"), logs.join("console.log"));
+    let both = start::both(
+        &programs.world,
+        &console,
+        &options,
+        logs,
+        paths,
+        progress,
+        stop,
+    )?;
     Ok(Started {
-        url,
-        console: running,
-        world: Some((world, addresses)),
+        url: both.url,
+        console: both.console,
+        world: Some((both.world, both.addresses)),
         history: None,
     })
-}
-
-fn is_newer(file: &Path, than: SystemTime) -> bool {
-    // Times of files are coarser than the clock.
-    let slack = Duration::from_millis(50);
-    let modified = fs::metadata(file).and_then(|meta| meta.modified());
-    modified.is_ok_and(|time| time + slack >= than)
 }
 
 impl Started {

@@ -7,6 +7,8 @@ use super::{
     page::Fault,
     recent::{Recent, Since},
     state::AppState,
+    streams::Open,
+    topic::Topic,
 };
 use axum::{
     extract::{Query, State},
@@ -15,92 +17,31 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
-use domain::{Error, Result, ids::ChangeId, place::DeploymentKey};
+use domain::{Kind, Result, place::DeploymentKey};
 use futures::{Stream, StreamExt as _};
 use serde::Deserialize;
-use services::Caller;
-use std::{convert::Infallible, sync::atomic::Ordering, time::Duration};
+use services::{Caller, people::RequestInfo};
+use std::{convert::Infallible, time::Duration};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
 /// What is not pushed by a cluster is looked at so often.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Whether a cluster is there is looked at so often.
 const CLUSTERS_EVERY: Duration = Duration::from_secs(5);
-/// A session that has ended ends its streams at the next look.
-const SESSION_EVERY: Duration = Duration::from_secs(10);
+/// A session that has ended, and a right that is gone, end their streams at the next look.
+const STANDING_EVERY: Duration = Duration::from_secs(10);
 /// So often an open stream counts as a sign of life; a minute without one means closed.
 const OPEN_EVERY: Duration = Duration::from_secs(20);
 /// Bursts are told once.
 const QUIET: Duration = Duration::from_millis(300);
-/// Open streams of one process.
-const MAX_STREAMS: u64 = 2000;
 
 #[derive(Deserialize)]
 pub struct Asked {
     topic: String,
     /// Of the page's own load; a full navigation sends no `Last-Event-ID`.
     cursor: Option<String>,
-}
-
-/// What a stream may be about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Topic {
-    Deployment(DeploymentKey),
-    Deployments,
-    Queue,
-    Change(ChangeId),
-    Registries,
-}
-
-impl Topic {
-    fn parse(text: &str) -> Result<Self> {
-        let bad = || {
-            Error::invalid("there is no such topic").remedy("Topics are deployments, deployment:<cluster>/<namespace>/<name>, queue, change:<id> and registries.")
-        };
-        match text.split_once(':') {
-            None if text == "deployments" => Ok(Self::Deployments),
-            None if text == "queue" => Ok(Self::Queue),
-            None if text == "registries" => Ok(Self::Registries),
-            Some(("change", id)) => Ok(Self::Change(id.parse()?)),
-            Some(("deployment", key)) => {
-                let parts: Vec<&str> = key.split('/').collect();
-                match parts[..] {
-                    [c, ns, n]
-                        if !c.is_empty() && !ns.is_empty() && !n.is_empty() && key.len() <= 400 =>
-                    {
-                        Ok(Self::Deployment(DeploymentKey::new(c, ns, n)))
-                    }
-                    _ => Err(bad()),
-                }
-            }
-            _ => Err(bad()),
-        }
-    }
-
-    /// May this caller look at it?
-    async fn check(&self, state: &AppState, caller: &Caller) -> Result<()> {
-        match self {
-            Self::Deployment(key) => state.services.deployments.may_view(caller, key).await,
-            Self::Change(id) => state.services.changes.may_view(caller, *id).await,
-            Self::Registries => state.services.registries.mark(caller).await.map(|_| ()),
-            // Only what the caller may see is told of.
-            Self::Deployments | Self::Queue => Ok(()),
-        }
-    }
-
-    fn live(&self) -> bool {
-        matches!(self, Self::Deployment(_) | Self::Deployments)
-    }
-
-    fn concerns(&self, state: &AppState, caller: &Caller, changed: &DeploymentKey) -> bool {
-        match self {
-            Self::Deployment(key) => changed == key,
-            Self::Deployments => state.services.deployments.sees(caller, changed),
-            _ => false,
-        }
-    }
 }
 
 pub async fn stream(
@@ -120,18 +61,17 @@ pub async fn stream(
     if let Err(e) = topic.check(&state, &signed.caller).await {
         return Fault::from(e).into_response();
     }
-    if state.metrics.streams.load(Ordering::Relaxed) >= MAX_STREAMS {
-        let e = Error::unavailable("too many pages are open at once")
-            .remedy("Reload this page to see what changed.");
-        return Fault::from(e).into_response();
-    }
+    let open = match state.metrics.streams.open(signed.caller.account) {
+        Ok(open) => open,
+        Err(e) => return Fault::from(e).into_response(),
+    };
     // After a reconnection the browser knows better where it was than the page's address does.
     let cursor = headers
         .get("last-event-id")
         .and_then(|v| v.to_str().ok())
         .map(String::from)
         .or(asked.cursor);
-    let events = run(state, signed, topic, cursor);
+    let events = run(state, signed, topic, cursor, open);
     Sse::new(events)
         .keep_alive(
             KeepAlive::new()
@@ -157,50 +97,32 @@ pub async fn remember(state: AppState) {
     }
 }
 
-/// One open stream, counted while it lives.
-struct Counted(AppState);
-
-impl Counted {
-    fn new(state: &AppState) -> Self {
-        state.metrics.streams.fetch_add(1, Ordering::Relaxed);
-        Self(state.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.metrics.streams.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 fn run(
     state: AppState,
     signed: Signed,
     topic: Topic,
     cursor: Option<String>,
+    open: Open,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let (send, receive) = mpsc::channel::<Event>(4);
     tokio::spawn(async move {
-        let _counted = Counted::new(&state);
+        let _open = open;
+        let (callers, caller) = watch::channel(signed.caller.clone());
         let work = async {
             if topic.live() {
-                live(
-                    &state,
-                    &signed,
-                    &topic,
-                    cursor.and_then(|c| c.parse().ok()),
-                    &send,
-                )
-                .await
+                let cursor = cursor.and_then(|c| c.parse().ok());
+                live(&state, &caller, &topic, cursor, &send).await
             } else {
-                looked_at(&state, &signed, &topic, cursor, &send).await
+                looked_at(&state, &caller, &topic, cursor, &send).await
             }
         };
         tokio::select! {
             () = state.stop.cancelled() => {}
             () = send.closed() => {}
-            () = session_over(&state, &signed) => {
-                let _ = send.try_send(Event::default().event("ended").data("session"));
+            last = over(&state, &signed, &topic, &callers) => {
+                if let Some(event) = last {
+                    let _ = send.try_send(event);
+                }
             }
             () = work => {}
         }
@@ -208,22 +130,62 @@ fn run(
     ReceiverStream::new(receive).map(Ok)
 }
 
-/// Comes back when the session is no more.
-async fn session_over(state: &AppState, signed: &Signed) {
+/// Whether a stream may go on.
+#[derive(Debug)]
+pub(super) enum Standing {
+    /// It may, for who the person is by now.
+    Good(Box<Caller>),
+    /// The session is no more.
+    Over,
+    /// What it tells of may no longer be seen.
+    Unseen,
+}
+
+/// Looks whether the session is there and the person may look at the topic, by the groups that they
+/// have now. Errors: it cannot be known.
+pub(super) async fn standing(state: &AppState, signed: &Signed, topic: &Topic) -> Result<Standing> {
+    let ctx = &state.services.ctx;
+    let id = &signed.session.id_hash;
+    if ctx.store.session_load(id, ctx.clock.now()).await?.is_none() {
+        return Ok(Standing::Over);
+    }
+    let then = &signed.caller;
+    let info = RequestInfo {
+        session: then.session.clone(),
+        request_id: then.request_id.clone(),
+        address: then.address.clone(),
+        zone: then.zone.clone(),
+    };
+    let people = &state.services.people;
+    let Some(caller) = people.of_account(then.account, &info).await? else {
+        return Ok(Standing::Over);
+    };
+    match topic.check(state, &caller).await {
+        Ok(()) => Ok(Standing::Good(caller.into())),
+        Err(e) if matches!(e.kind, Kind::Forbidden | Kind::NotFound) => Ok(Standing::Unseen),
+        Err(e) => Err(e),
+    }
+}
+
+/// Looks so from time to time, and passes on who the person is. Comes back when the stream may not go
+/// on, with the last thing to tell the page.
+async fn over(
+    state: &AppState,
+    signed: &Signed,
+    topic: &Topic,
+    callers: &watch::Sender<Caller>,
+) -> Option<Event> {
     loop {
-        tokio::time::sleep(SESSION_EVERY).await;
-        let ctx = &state.services.ctx;
-        match ctx
-            .store
-            .session_load(&signed.session.id_hash, ctx.clock.now())
-            .await
-        {
-            Ok(Some(_)) => {}
-            Ok(None) => return,
-            // Not knowing is no reason to keep telling.
+        tokio::time::sleep(STANDING_EVERY).await;
+        match standing(state, signed, topic).await {
+            Ok(Standing::Good(caller)) => drop(callers.send_replace(*caller)),
+            Ok(Standing::Over) => return Some(Event::default().event("ended").data("session")),
+            // The page asks for itself again, and is told as everybody is.
+            Ok(Standing::Unseen) => return Some(Event::default().event("reload").data("unseen")),
+            // Not knowing is no reason to keep telling; the browser comes back by itself.
             Err(e) => {
                 super::page::log(&e);
-                return;
+                return None;
             }
         }
     }
@@ -237,7 +199,7 @@ fn named(name: &str, cursor: &str) -> Event {
 /// memory; where memory does not reach back so far, the page is told to load itself again.
 async fn live(
     state: &AppState,
-    signed: &Signed,
+    caller: &watch::Receiver<Caller>,
     topic: &Topic,
     cursor: Option<u64>,
     send: &mpsc::Sender<Event>,
@@ -245,7 +207,7 @@ async fn live(
     // Subscribed before memory is asked: what comes in between is told twice rather than not at all.
     let mut events = state.services.deployments.subscribe();
     let now = state.services.deployments.cursor();
-    let concerns = |key: &DeploymentKey| topic.concerns(state, &signed.caller, key);
+    let concerns = |key: &DeploymentKey| topic.concerns(state, &caller.borrow(), key);
     // A cursor from before this process began says nothing.
     let missed = cursor.map(|c| {
         if c > now {
@@ -316,7 +278,7 @@ fn reachable(state: &AppState) -> Vec<(String, bool)> {
 /// Topics of the database: their state is looked at, for other replicas write too.
 async fn looked_at(
     state: &AppState,
-    signed: &Signed,
+    caller: &watch::Receiver<Caller>,
     topic: &Topic,
     cursor: Option<String>,
     send: &mpsc::Sender<Event>,
@@ -324,16 +286,17 @@ async fn looked_at(
     let mut last = cursor;
     let mut open_since: Option<tokio::time::Instant> = None;
     loop {
+        let caller = caller.borrow().clone();
         // An open stream is an open page: whoever else looks at the change is told.
         if let Topic::Change(id) = topic
             && open_since.is_none_or(|t| t.elapsed() >= OPEN_EVERY)
         {
             open_since = Some(tokio::time::Instant::now());
-            if let Err(e) = state.services.changes.seen_by(&signed.caller, *id).await {
+            if let Err(e) = state.services.changes.seen_by(&caller, *id).await {
                 super::page::log(&e);
             }
         }
-        match fingerprint(state, &signed.caller, topic).await {
+        match topic.mark(state, &caller).await {
             Ok(now) => {
                 if last.as_ref() != Some(&now) {
                     // Without a cursor nobody knows what the page shows.
@@ -346,7 +309,7 @@ async fn looked_at(
             }
             Err(e) => {
                 super::page::log(&e);
-                if e.kind != domain::Kind::Unavailable {
+                if e.kind != Kind::Unavailable {
                     return;
                 }
             }
@@ -355,45 +318,6 @@ async fn looked_at(
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = woken => tokio::time::sleep(QUIET).await,
-        }
-    }
-}
-
-/// Another text whenever the topic looks different to this caller; pages are rendered with the same.
-async fn fingerprint(state: &AppState, caller: &Caller, topic: &Topic) -> Result<String> {
-    let services = &state.services;
-    match topic {
-        Topic::Change(id) => services.changes.mark(caller, *id).await,
-        Topic::Queue => services.changes.queue_mark(caller).await,
-        Topic::Registries => services.registries.mark(caller).await,
-        Topic::Deployment(_) | Topic::Deployments => Ok(services.deployments.cursor().to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn topics() {
-        assert_eq!(Topic::parse("queue").expect("topic"), Topic::Queue);
-        assert_eq!(
-            Topic::parse("registries").expect("topic"),
-            Topic::Registries
-        );
-        assert_eq!(
-            Topic::parse("deployment:onprem-1/retail-prod/llama").expect("topic"),
-            Topic::Deployment(DeploymentKey::new("onprem-1", "retail-prod", "llama"))
-        );
-        for bad in [
-            "",
-            "queue:x",
-            "deployment:a/b",
-            "deployment:a//c",
-            "change:1",
-            "secrets",
-        ] {
-            assert!(Topic::parse(bad).is_err(), "{bad}");
         }
     }
 }

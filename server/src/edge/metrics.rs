@@ -1,12 +1,10 @@
 //! The console's own metrics, in Prometheus' text format (version 0.0.4).
 
+use super::streams::Streams;
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -28,7 +26,7 @@ pub struct Metrics {
     sign_ins: Mutex<BTreeMap<&'static str, u64>>,
     jobs: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
     /// Streams of server-sent events that are open now.
-    pub streams: AtomicU64,
+    pub streams: Streams,
 }
 
 /// A figure that is read when somebody asks.
@@ -170,11 +168,7 @@ impl Metrics {
             "gauge",
             "Open streams of server-sent events.",
         )?;
-        writeln!(
-            out,
-            "gatehouse_event_streams {}",
-            self.streams.load(Ordering::Relaxed)
-        )?;
+        writeln!(out, "gatehouse_event_streams {}", self.streams.count())?;
         for g in gauges {
             head(out, g.name, "gauge", g.help)?;
             for (labels, value) in &g.values {

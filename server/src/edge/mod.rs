@@ -14,8 +14,10 @@ pub mod return_to;
 mod signin;
 mod state;
 mod statics;
+pub mod streams;
 #[cfg(test)]
 mod tests;
+mod topic;
 
 pub use auth::{Signed, Who};
 pub use events::remember;

@@ -155,6 +155,9 @@ pub async fn callback(
                     .sign_in(&signed_in.sign_in, &info)
                     .await?;
                 // A new id at each sign-in; what the browser had before ends.
+                if let Some(Extension(old)) = &signed {
+                    end_before(&state.services.ctx, &session, old, &caller).await?;
+                }
                 session.cycle_id().await.map_err(Error::internal)?;
                 session.clear().await;
                 let new = NewSession {
@@ -189,6 +192,29 @@ pub async fn callback(
     };
     add_cookie(&mut response, &remove_cookie(&name));
     response
+}
+
+/// Ends the session that the browser had, on record: by whoever signs in over it, who may be
+/// somebody else.
+async fn end_before(
+    ctx: &Ctx,
+    session: &Session,
+    old: &Signed,
+    caller: &Caller,
+) -> Result<(), Error> {
+    // Read while it is there: later it would look to tower-sessions as if the cookie were made up.
+    session.load().await.map_err(Error::internal)?;
+    let record = access(
+        ctx,
+        Some(caller),
+        "session.end",
+        format!("session:{}", old.session.public_id),
+        json!({ "by": "sign-in", "account": old.caller.account }),
+    );
+    ctx.store
+        .session_end(&old.session.id_hash, ctx.clock.now(), &[record])
+        .await
+        .map(drop)
 }
 
 /// Opens the cookie of a sign-in on its way, if it is there, ours and young enough.

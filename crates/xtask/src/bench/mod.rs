@@ -2,7 +2,9 @@
 //! writes `bench.json`. Baselines are measured in the same run.
 
 mod load;
+mod pages;
 mod report;
+mod starts;
 
 use crate::args::Args;
 use crate::children::Running;
@@ -13,7 +15,7 @@ use crate::run::{self, Programs};
 use crate::toolchain::Toolchain;
 use crate::tools::{self, Missing};
 use crate::{Result, scripts, shell, world};
-use load::Load;
+use pages::Pages;
 use report::{Goal, Report};
 use serde::Deserialize;
 use std::fs;
@@ -25,36 +27,12 @@ use std::time::Duration;
 /// The script that fills the world and signs in; run by Node, which speaks TLS.
 const SCRIPT: &str = include_str!("../../npm/bench.mjs");
 
-/// Pages that list something, and the overview. Names as a person knows them.
-const LISTS: [(&str, &str); 9] = [
-    ("overview", "/"),
-    ("catalogue", "/catalog"),
-    ("deployments", "/deployments"),
-    ("approvals", "/approvals"),
-    ("requests", "/requests"),
-    ("changes", "/changes"),
-    ("registries", "/registries"),
-    ("clusters", "/clusters"),
-    ("audit", "/audit"),
-];
-
-/// Pages of one thing: the page that leads to it, by name, and how the address of the first such link begins.
-const DETAILS: [(&str, &str, &str); 7] = [
-    ("model", "catalogue", "/catalog/models/"),
-    ("version", "model", "/catalog/versions/"),
-    ("deployment", "deployments", "/deployments/"),
-    ("change", "changes", "/changes/"),
-    ("registry", "registries", "/registries/"),
-    ("cluster", "clusters", "/clusters/"),
-    ("record", "audit", "/audit/"),
-];
-
-/// The page that is the baseline of the others: what the server takes to answer at all.
-const BASELINE: &str = "/healthz";
-const CONNECTIONS: usize = 4;
-const DURATION: Duration = Duration::from_secs(5);
 const FEW: usize = 100;
 const MANY: usize = 10_000;
+/// So many changes are approved and applied for a median.
+const CHANGES: usize = 20;
+/// So many give the changed deployment a past, to which it can be rolled back.
+const PAST: usize = 2;
 /// Who looks at the pages: an account that may see everything.
 const LOGIN: &str = "platform";
 
@@ -72,19 +50,27 @@ pub fn bench(mut args: Args) -> Result<ExitCode> {
     let Built { programs, fill } = build(&toolchain, development, &paths, &progress)?;
     let stop = run::stop_signal()?;
     let go_on = || !stop.load(Ordering::Relaxed);
+    let mut report = Report::new(if development {
+        "development build"
+    } else {
+        "release build"
+    });
 
     let state = paths.work().join("bench-world");
     let port = console::choose_port(None)?;
     let options = world::Options {
         state: state.clone(),
         console_url: format!("http://127.0.0.1:{port}"),
-        fresh: true,
+        fresh: false,
         more: vec!["--unsafe-no-fsync".into()],
     };
-    progress.say("world", "starting a fresh one for the measurements");
+    starts::measure(&programs, &options, &paths, &progress, &stop, &mut report)?;
+
+    progress.say("world", "starting it for the other measurements");
     let mut running = world::start(&programs.world, &options, paths.log("bench-world"))?;
     let addresses = world::wait(&mut running, &state, &progress, || Ok(go_on()))?;
-    let config = addresses.console.config;
+    let config = paths.work().join("bench.toml");
+    console::without_hold(&addresses.console.config, &config)?;
     let console = Console {
         program: programs.console,
         config: config.clone(),
@@ -104,11 +90,6 @@ pub fn bench(mut args: Args) -> Result<ExitCode> {
         listen,
         progress,
     };
-    let mut report = Report::new(if development {
-        "development build"
-    } else {
-        "release build"
-    });
     sizes(&paths, &mut report)?;
     bench.all(&server, &mut report)?;
     server.stop();
@@ -205,6 +186,12 @@ struct SignedIn {
 }
 
 #[derive(Deserialize)]
+struct Draft {
+    /// `/deploy/<id>`
+    path: String,
+}
+
+#[derive(Deserialize)]
 struct Applied {
     applied: Vec<f64>,
     direct: Vec<f64>,
@@ -215,12 +202,21 @@ impl Bench {
         let signed: SignedIn = self.ask(&["sign-in", LOGIN])?;
         self.rows(0, FEW)?;
         self.deployments(0, FEW, server)?;
-        self.pages(&signed.cookie, FEW, report)?;
+        self.progress.say("bench", "a deployment gets a past");
+        let _: Applied = self.ask(&["applied", &PAST.to_string()])?;
+        let draft: Draft = self.ask(&["draft", LOGIN])?;
+        let pages = Pages {
+            listen: &self.listen,
+            cookie: &signed.cookie,
+            draft: &draft.path,
+            progress: &self.progress,
+        };
+        pages.measure(FEW, false, report)?;
         self.rows(FEW, MANY)?;
         let before = resident(server.pid());
         self.deployments(FEW, MANY, server)?;
         let after = resident(server.pid());
-        self.pages(&signed.cookie, MANY, report)?;
+        pages.measure(MANY, true, report)?;
         if let (Some(before), Some(after)) = (before, after) {
             let per = (after - before).max(0.0) / (MANY - FEW) as f64 * MANY as f64;
             report.add(
@@ -231,11 +227,11 @@ impl Bench {
                 Goal::AtMost(60.0),
             );
         }
-        self.progress.say("bench", "decided to applied");
-        let times: Applied = self.ask(&["applied", LOGIN, "20"])?;
+        self.progress.say("bench", "approved to applied");
+        let times: Applied = self.ask(&["applied", &CHANGES.to_string()])?;
         let (applied, direct) = (median(times.applied), median(times.direct));
         report.add(
-            "decided to applied, median (baseline: the API server alone)",
+            "approved to applied, without a hold, median (baseline: the same apply by itself)",
             applied,
             "ms",
             Some(direct),
@@ -277,39 +273,6 @@ impl Bench {
         Ok(())
     }
 
-    fn pages(&self, cookie: &str, rows: usize, report: &mut Report) -> Result<()> {
-        let measure = |path: &str| load::measure(&self.listen, path, cookie, CONNECTIONS, DURATION);
-        let base = measure(BASELINE)?;
-        let mut all: Vec<(&str, String)> = LISTS
-            .iter()
-            .map(|(name, path)| (*name, (*path).to_owned()))
-            .collect();
-        for (name, list, begins) in DETAILS {
-            let page = all.iter().find(|(name, _)| *name == list);
-            let (_, page) = page.ok_or_else(|| format!("no page {list}"))?;
-            all.push((name, self.first_link(cookie, page, begins)?));
-        }
-        for (name, path) in all {
-            self.progress
-                .say("bench", format_args!("{name} at {rows} rows"));
-            let load = measure(&path)?;
-            page(report, name, rows, load, base);
-        }
-        Ok(())
-    }
-
-    /// The first link of a page whose address begins so.
-    fn first_link(&self, cookie: &str, list: &str, begins: &str) -> Result<String> {
-        let text = load::page(&self.listen, list, cookie)?;
-        let main = text.split_once("<main").map_or(&*text, |(_, main)| main);
-        let link = main.split("href=\"").skip(1).find_map(|rest| {
-            let link = rest.split('"').next()?;
-            link.starts_with(begins).then(|| link.to_owned())
-        });
-        link.map(|link| link.replace("&amp;", "&"))
-            .ok_or_else(|| format!("{list} has no link to {begins}…"))
-    }
-
     fn command(&self, args: &[&str]) -> Command {
         let mut node = Command::new("node");
         node.arg(&self.script)
@@ -342,39 +305,6 @@ fn output(command: &mut Command) -> Result<Vec<u8>> {
         shell::line(command),
         String::from_utf8_lossy(&out.stderr).trim()
     ))
-}
-
-fn page(report: &mut Report, name: &str, rows: usize, load: Load, base: Load) {
-    let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-    // The goals are set for the list of deployments, the longest that a console shows.
-    let main = name == "deployments" && rows == MANY;
-    let (slow, rate) = if main {
-        (Goal::AtMost(20.0), Goal::AtLeast(1000.0))
-    } else {
-        (Goal::None, Goal::None)
-    };
-    let what = format!("{name}, {rows} rows, {} kB", load.bytes / 1000);
-    report.add(
-        &format!("{what}: p50"),
-        milliseconds(load.p50),
-        "ms",
-        Some(milliseconds(base.p50)),
-        Goal::None,
-    );
-    report.add(
-        &format!("{what}: p99"),
-        milliseconds(load.p99),
-        "ms",
-        Some(milliseconds(base.p99)),
-        slow,
-    );
-    report.add(
-        &format!("{what}: requests"),
-        load.per_second,
-        "1/s",
-        Some(base.per_second),
-        rate,
-    );
 }
 
 /// Memory of a process that is resident, in MB; only where there is `/proc`.

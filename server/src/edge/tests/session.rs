@@ -109,8 +109,21 @@ async fn each_sign_in_has_a_new_id_and_ends_the_old_session() {
     let mut b = house.browser();
     b.sign_in().await;
     let old = b.cookies[COOKIE].clone();
+    let row = house
+        .store
+        .session_load(
+            &session::id_hash(&old.parse().expect("an id")),
+            house.state.now(),
+        )
+        .await
+        .expect("asked")
+        .expect("there");
     b.sign_in().await;
     assert_ne!(b.cookies[COOKIE], old);
+    let ended = house.records("session.end").await;
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(ended[0]["detail"]["by"], "sign-in");
+    assert_eq!(ended[0]["object"], format!("session:{}", row.public_id));
     let mut stale = house.browser();
     stale.cookies.insert(COOKIE.into(), old);
     assert_eq!(
