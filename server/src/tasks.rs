@@ -77,7 +77,7 @@ pub fn start(state: &AppState, worker: &str, stop: &CancellationToken) -> JoinSe
     let s = state.clone();
     let signal = Arc::new(Wake::default());
     set.spawn(run(
-        "sessions",
+        "housekeeping",
         state.clone(),
         stop.clone(),
         Duration::from_secs(600),
@@ -88,6 +88,7 @@ pub fn start(state: &AppState, worker: &str, stop: &CancellationToken) -> JoinSe
             async move {
                 let ctx = &s.services.ctx;
                 let now = ctx.clock.now();
+                s.services.audit.reconcile().await?;
                 ctx.store
                     .session_sweep(now, now.plus(-KEEP_SESSIONS))
                     .await

@@ -9,6 +9,11 @@ use domain::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+/// No export and no validation takes so long.
+const ABANDONED: i64 = 6 * 60 * domain::Micros::MINUTE;
+
+const RECONCILED_AT_ONCE: usize = 1000;
+
 #[derive(Clone)]
 pub struct AuditLog(pub(crate) Ctx);
 
@@ -112,6 +117,27 @@ impl AuditLog {
     ) -> Result<()> {
         let id = RecordId(self.0.entropy.uuid());
         let ended = intent.ended(id, self.0.clock.now(), outcome, detail);
-        self.0.store.audit_append(&[ended]).await
+        self.0.store.audit_end(&ended).await.map(drop)
+    }
+
+    /// Ends what was begun so long ago that whoever began it is no longer there: what came of it is
+    /// unknown. Applies are not among it: their worker's successor looks what came of them.
+    pub async fn reconcile(&self) -> Result<()> {
+        let now = self.0.clock.now();
+        let open = self
+            .0
+            .store
+            .audit_open_intents(None, now.plus(-ABANDONED), RECONCILED_AT_ONCE)
+            .await?;
+        for Record { record, .. } in open {
+            if record.change.is_some() {
+                continue;
+            }
+            let id = RecordId(self.0.entropy.uuid());
+            let why = serde_json::json!({"why": "the process ended before it could say what came of this"});
+            let ended = record.ended(id, now, RecordOutcome::Unknown, why);
+            self.0.store.audit_end(&ended).await?;
+        }
+        Ok(())
     }
 }

@@ -304,4 +304,15 @@ impl AuditStore for Db {
         let found = self.read().await?.all(q.text, q.args).await?;
         self.records(&found)
     }
+
+    async fn audit_end(&self, outcome: &NewRecord) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let sql = "DELETE FROM audit_open WHERE intent = $1";
+        if tx.exec(sql, args![outcome.intent]).await? == 0 {
+            return Ok(false);
+        }
+        self.append(&mut tx, std::slice::from_ref(outcome)).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
 }

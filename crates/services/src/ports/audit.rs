@@ -48,4 +48,6 @@ pub trait AuditStore {
         before: Micros,
         limit: usize,
     ) -> Result<Vec<Record>>;
+    /// Appends the outcome of an intent, unless that has one already. Says whether it was appended.
+    async fn audit_end(&self, outcome: &NewRecord) -> Result<bool>;
 }

@@ -378,6 +378,14 @@ async fn intents_stay_open_until_an_outcome(t: &TestDatabase) {
         db.audit_open_intents(None, at(31), 10).await.unwrap().len(),
         2
     );
+    // Whoever comes second finds that it has an outcome.
+    assert!(db.audit_end(&outcome(4, 2)).await.unwrap());
+    assert!(!db.audit_end(&outcome(5, 2)).await.unwrap());
+    assert!(!db.audit_end(&outcome(6, 1)).await.unwrap());
+    assert_eq!(
+        db.audit_open_intents(None, at(31), 10).await.unwrap().len(),
+        1
+    );
 }
 
 async fn nothing_in_the_log_changes(t: &TestDatabase) {
