@@ -4,12 +4,13 @@ mod history;
 
 pub use history::{Found, Gone, LastChange, Outside, Rollback};
 
-use crate::{Caller, Ctx, authz::Action, ports::*, prepare};
+use crate::{Caller, Ctx, authz::Action, facts, ports::*, prepare};
 use domain::{
     Micros, Result,
     change::ChangeKind,
     content::Closure,
     diff::FieldChange,
+    endpoints::{Endpoint, endpoints},
     ids::*,
     isvc::View,
     observed::{ClusterHealth, Live, Row},
@@ -116,13 +117,6 @@ pub struct DeploymentView {
     pub now: Micros,
 }
 
-/// Where applications reach it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
-    pub what: String,
-    pub url: String,
-}
-
 /// The list with what a reader must know about its completeness.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeploymentList {
@@ -217,6 +211,14 @@ impl Deployments {
         let content = domain::content::clean(&live.object);
         let revisions = self.revisions(key, current, Some(&content)).await?;
         let explanation = explain(&live, now);
+        // What KServe says it used, else what it would choose.
+        let serving = view
+            .runtime_in_use()
+            .and_then(|name| domain::runtime::find(&runtimes, &key.namespace, name))
+            .or_else(|| domain::runtime::resolve(&live.object, &runtimes).runtime());
+        let task = facts::version_of(ctx, &view)
+            .await?
+            .and_then(|(_, version)| version.facts.task);
         Ok(DeploymentView {
             row: domain::state::row(&live, now),
             explanation,
@@ -236,7 +238,7 @@ impl Deployments {
             drift,
             history,
             yaml: domain::yaml::to_yaml(&shown(&live.object)),
-            endpoints: endpoints(&view),
+            endpoints: endpoints(&view, serving, task.as_deref()),
             may_change: ctx.policy.may(caller, Action::RequestChange, &live.scope),
             may_stop: ctx.policy.may(caller, Action::StopDeployment, &live.scope),
             live,
@@ -348,27 +350,5 @@ fn closure_drift(approved: &Closure, now: &Closure, live: &Live) -> Vec<ClosureD
         }
     }
     out.dedup();
-    out
-}
-
-/// The service's address, and the operations that its kind of server answers.
-fn endpoints(view: &View<'_>) -> Vec<Endpoint> {
-    let Some(url) = view.url() else { return vec![] };
-    let mut out = vec![Endpoint {
-        what: "Address".into(),
-        url: url.into(),
-    }];
-    let format = view.format().map(|f| f.name).unwrap_or_default();
-    if matches!(format.as_str(), "vLLM" | "huggingface") {
-        out.push(Endpoint {
-            what: "OpenAI-compatible chat".into(),
-            url: format!("{url}/v1/chat/completions"),
-        });
-    } else if !format.is_empty() {
-        out.push(Endpoint {
-            what: "Open Inference Protocol".into(),
-            url: format!("{url}/v2/models/{}/infer", view.name()),
-        });
-    }
     out
 }
