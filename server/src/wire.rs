@@ -175,6 +175,8 @@ fn clusters(config: &Config) -> Vec<ClusterConfig> {
             context: c.context.clone(),
             user_prefix: c.user_prefix.clone(),
             group_prefix: c.group_prefix.clone(),
+            kserve_namespace: c.kserve_namespace.clone(),
+            known_group: config.grants.first().map(|g| g.group.clone()),
         })
         .collect()
 }

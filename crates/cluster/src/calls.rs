@@ -352,12 +352,15 @@ impl Cluster {
             .collect())
     }
 
+    /// May the console itself do this? Everywhere without a namespace, to all without a name;
+    /// `None`: the cluster did not say.
     pub async fn own_right(
         &self,
         group: &str,
         resource: &str,
         verb: &str,
         namespace: &str,
+        name: &str,
     ) -> Option<bool> {
         let (resource, sub) = resource.split_once('/').unwrap_or((resource, ""));
         let mut attributes = json!({"group": group, "resource": resource, "verb": verb});
@@ -366,6 +369,9 @@ impl Cluster {
         }
         if !namespace.is_empty() {
             attributes["namespace"] = json!(namespace);
+        }
+        if !name.is_empty() {
+            attributes["name"] = json!(name);
         }
         let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}});
         let answer = self

@@ -22,6 +22,17 @@ pub struct ClusterConfig {
     /// Goes before a person's groups.
     #[serde(default)]
     pub group_prefix: String,
+    /// The namespace in which KServe runs, with its settings and its controller.
+    #[serde(default = "kserve_namespace")]
+    pub kserve_namespace: String,
+    /// A group that the configuration grants something to, as the provider names it. Whether groups
+    /// may be impersonated is asked with it where that right is given by names.
+    #[serde(default)]
+    pub known_group: Option<String>,
+}
+
+fn kserve_namespace() -> String {
+    "kserve".into()
 }
 
 /// The labels of namespaces that say whose they are.

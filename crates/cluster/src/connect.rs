@@ -108,6 +108,8 @@ mod tests {
             context: None,
             user_prefix: String::new(),
             group_prefix: String::new(),
+            kserve_namespace: "kserve".into(),
+            known_group: None,
         };
         (dir, config)
     }

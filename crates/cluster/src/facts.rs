@@ -5,7 +5,6 @@ use crate::{
     connect::Connection,
     link::Cluster,
     rest::{Ask, Failure, ask},
-    supervise::KSERVE_NAMESPACE,
 };
 use domain::observed::ClusterFacts;
 use serde::{Deserialize, de::IgnoredAny};
@@ -37,7 +36,8 @@ pub(crate) async fn run(cluster: Arc<Cluster>, connection: Connection, stop: Can
 
 /// `None`: the cluster does not even tell its version; what was known stays.
 async fn read(cluster: &Cluster, connection: &Connection) -> Option<ClusterFacts> {
-    let get = |path: &'static str, limit: usize| {
+    let get = |path: &str, limit: usize| {
+        let path = path.to_owned();
         let within = cluster.timing.call
             * if limit > crate::rest::MAX_ANSWER {
                 3
@@ -49,7 +49,7 @@ async fn read(cluster: &Cluster, connection: &Connection) -> Option<ClusterFacts
                 &connection.call,
                 Ask {
                     limit,
-                    ..Ask::get(path, within)
+                    ..Ask::get(&path, within)
                 },
             )
             .await
@@ -74,7 +74,7 @@ async fn read(cluster: &Cluster, connection: &Connection) -> Option<ClusterFacts
         Err(_) => known.canary_field,
     };
     let kserve_version = match get(
-        "/apis/apps/v1/namespaces/kserve/deployments/kserve-controller-manager",
+        &controller_path(&cluster.config.kserve_namespace),
         4 * 1024 * 1024,
     )
     .await
@@ -122,6 +122,11 @@ struct Groups {
 #[derive(Deserialize)]
 struct Group {
     name: String,
+}
+
+/// Where the Deployment of KServe's controller stands; Open Data Hub keeps the name.
+fn controller_path(namespace: &str) -> String {
+    format!("/apis/apps/v1/namespaces/{namespace}/deployments/kserve-controller-manager")
 }
 
 /// The tag of the controller's image: container `manager`, else the first. A digest alone says nothing.
@@ -214,9 +219,6 @@ pub(crate) fn put_settings(slot: &mut Option<KserveSettings>, change: Change<Kse
         Change::All(list) => list.into_iter().next().map(|(_, s)| s),
     };
 }
-
-/// Namespace of the controller, part of a path above; kept together by this check.
-const _: () = assert!(matches!(KSERVE_NAMESPACE.as_bytes(), b"kserve"));
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use domain::{
 };
 use serde_json::Value;
 use services::ports::{
-    Clock, Clusters, Followed, LiveEvent, Permission, Refusal, RowFilter, Stored,
+    Clock, Clusters, Followed, LiveEvent, Permissions, Refusal, RowFilter, Stored,
 };
 use std::{
     collections::BTreeMap,
@@ -390,10 +390,10 @@ impl Clusters for Fleet {
         self.called(cluster)?.secret_names(who, namespace).await
     }
 
-    async fn permissions(&self, cluster: &str) -> Vec<Permission> {
+    async fn permissions(&self, cluster: &str) -> Permissions {
         match self.cluster(cluster) {
             Some(c) => c.own_permissions().await,
-            None => Vec::new(),
+            None => Permissions::default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     connect::Connection,
 };
 use domain::{Micros, ids::ClusterId, observed::ClusterFacts};
-use services::ports::Clock;
+use services::ports::{Clock, Permissions};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -141,6 +141,8 @@ pub(crate) struct Cluster {
     standing: RwLock<Standing>,
     connection: RwLock<Option<Connection>>,
     facts: RwLock<Option<Arc<ClusterFacts>>>,
+    /// What the console may do, as the cluster said last.
+    permissions: RwLock<Option<Permissions>>,
     /// Something is dirty.
     pub changed: Notify,
     /// The cluster is back: whoever pauses may try at once.
@@ -168,6 +170,7 @@ impl Cluster {
             }),
             connection: RwLock::default(),
             facts: RwLock::default(),
+            permissions: RwLock::default(),
             changed: Notify::new(),
             back: Notify::new(),
             facts_due: Notify::new(),
@@ -223,6 +226,19 @@ impl Cluster {
             .facts
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(facts));
+    }
+
+    pub fn permissions(&self) -> Option<Permissions> {
+        self.permissions
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+    pub fn set_permissions(&self, permissions: Permissions) {
+        *self
+            .permissions
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(permissions);
     }
 
     /// The cluster answered the watch of this kind just now.

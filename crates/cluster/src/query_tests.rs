@@ -39,6 +39,8 @@ fn cluster(per_namespace: usize) -> Cluster {
         context: None,
         user_prefix: String::new(),
         group_prefix: String::new(),
+        kserve_namespace: "kserve".into(),
+        known_group: None,
     };
     let c = Cluster::new(
         config,

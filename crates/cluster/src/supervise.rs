@@ -24,9 +24,6 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// The namespace in which KServe runs.
-pub(crate) const KSERVE_NAMESPACE: &str = "kserve";
-
 /// Runs until told to stop.
 pub(crate) async fn run(cluster: Arc<Cluster>, stop: CancellationToken) {
     let mut pause = cluster.timing.probe_again;
@@ -351,7 +348,7 @@ fn watches(
     );
     watch!(
         "configmaps (inferenceservice-config)",
-        |client| Api::<ConfigMap>::namespaced(client, KSERVE_NAMESPACE),
+        |client| Api::<ConfigMap>::namespaced(client, &cluster.config.kserve_namespace),
         any().fields("metadata.name=inferenceservice-config"),
         |m: &ConfigMap| Some(facts::settings(m.data.as_ref()?)),
         |c: &Cluster, change| {

@@ -58,6 +58,8 @@ async fn play_and_tell(script: Vec<Say>) -> (Vec<(usize, Option<Watching>)>, Vec
         context: None,
         user_prefix: String::new(),
         group_prefix: String::new(),
+        kserve_namespace: "kserve".into(),
+        known_group: None,
     };
     let moment = Duration::from_millis(1);
     let timing = Timing {

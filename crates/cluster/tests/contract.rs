@@ -103,7 +103,10 @@ async fn the_cache_knows_what_the_cluster_is() {
 #[tokio::test]
 async fn the_console_has_what_it_needs_and_no_more() {
     let w = world!();
-    let permissions = w.fleet.permissions(&w.cluster).await;
+    let answer = w.fleet.permissions(&w.cluster).await;
+    assert_eq!(answer.problem, None);
+    assert!(answer.as_of.is_some());
+    let permissions = answer.all;
     assert!(permissions.len() > 15);
     let missing: Vec<_> = permissions
         .iter()

@@ -6,6 +6,7 @@ pub mod capacity;
 pub mod change;
 pub mod content;
 pub mod diff;
+pub mod endpoints;
 pub mod error;
 pub mod finding;
 pub mod form;

@@ -6,9 +6,11 @@
 
 mod canary;
 mod judge;
+mod knative;
 mod problem;
 mod row;
 mod words;
+mod worker;
 
 pub use row::row;
 

@@ -27,7 +27,7 @@ pub struct ClusterView {
     pub namespaces: Vec<Namespace>,
     pub nodes: Vec<Node>,
     pub runtimes: Vec<Runtime>,
-    pub permissions: Vec<Permission>,
+    pub permissions: Permissions,
     pub now: Micros,
 }
 
@@ -67,11 +67,11 @@ impl ClusterPages {
             .into_iter()
             .find(|h| h.name == name)
             .ok_or_else(|| Error::not_found("there is no such cluster"))?;
-        // Asking takes a call to the cluster: only where it answers, and with the port's own time limit.
+        // Asking takes calls to the cluster: only where it answers, and with the port's own time limit.
         let permissions = if health.reachable {
             ctx.clusters.permissions(name).await
         } else {
-            vec![]
+            Permissions::default()
         };
         Ok(ClusterView {
             namespaces: ctx

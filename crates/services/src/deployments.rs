@@ -1,15 +1,18 @@
 //! Deployments: what runs, in plain words, against what was approved.
 
+mod closure;
 mod history;
 
-pub use history::{Found, Gone, LastChange, Outside, Rollback};
+pub use closure::{ClosureDrift, Uncompared};
+pub use history::{Back, Found, Gone, LastChange, Outside, Rollback};
 
-use crate::{Caller, Ctx, authz::Action, ports::*, prepare};
+use crate::{Caller, Ctx, authz::Action, facts, ports::*, prepare};
 use domain::{
     Micros, Result,
     change::ChangeKind,
     content::Closure,
     diff::FieldChange,
+    endpoints::{Endpoint, endpoints},
     ids::*,
     isvc::View,
     observed::{ClusterHealth, Live, Row},
@@ -52,14 +55,6 @@ pub struct Drift {
     pub by: Vec<(String, Option<Micros>)>,
 }
 
-/// A member of the closure that is another one now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClosureDrift {
-    pub what: String,
-    pub approved: String,
-    pub now: String,
-}
-
 /// A revision that was applied here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AppliedRevision {
@@ -97,12 +92,21 @@ pub struct DeploymentView {
     pub drift: Vec<Drift>,
     pub closure: Option<Closure>,
     pub closure_drift: Vec<ClosureDrift>,
+    /// What of it cannot be compared with what runs.
+    pub uncompared: Vec<Uncompared>,
     pub usage: Option<domain::change::Use>,
+    /// The newest, or those further back that were asked for.
     pub revisions: Vec<AppliedRevision>,
+    /// Where the revisions before these begin.
+    #[serde(skip)]
+    pub older_revisions: Option<String>,
     /// Changes of this deployment that are not at their end.
     pub open_changes: Vec<ChangeRow>,
-    /// Its newest changes, whatever became of them.
+    /// Its newest changes, or those further back that were asked for, whatever became of them.
     pub history: Vec<ChangeRow>,
+    /// Where the changes before these begin.
+    #[serde(skip)]
+    pub older_changes: Option<String>,
     /// The newest change that was applied.
     pub last: Option<LastChange>,
     /// Who made or edited it past the console.
@@ -114,13 +118,6 @@ pub struct DeploymentView {
     pub may_change: bool,
     pub may_stop: bool,
     pub now: Micros,
-}
-
-/// Where applications reach it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
-    pub what: String,
-    pub url: String,
 }
 
 /// The list with what a reader must know about its completeness.
@@ -151,8 +148,10 @@ impl Deployments {
         let limit = limit.clamp(1, domain::page::MAX_LIMIT);
         let rows = ctx.clusters.rows(&filter, after.as_ref(), limit + 1, now);
         let page = Page::cut(rows, limit, |r| r.key.clone());
-        let keys: Vec<DeploymentKey> = page.rows.iter().map(|r| r.key.clone()).collect();
-        let approved = ctx.store.approved_fingerprints(&keys).await?;
+        let approved = ctx
+            .store
+            .approved_fingerprints(&self.with_namespaces(&page.rows))
+            .await?;
         let page = page.map(|row| DeploymentRow {
             approval: match approved.get(&row.key) {
                 None => Approval::Unapproved,
@@ -174,16 +173,41 @@ impl Deployments {
         })
     }
 
+    /// Each row's address with the UID that its namespace has now.
+    fn with_namespaces(&self, rows: &[Row]) -> Vec<(DeploymentKey, String)> {
+        let mut known: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
+        for row in rows {
+            known.entry(&row.key.cluster).or_insert_with(|| {
+                let all = self.0.clusters.namespaces(&row.key.cluster);
+                all.into_iter().map(|n| (n.name, n.uid)).collect()
+            });
+        }
+        let uid = |key: &DeploymentKey| known.get(key.cluster.as_str())?.get(&key.namespace);
+        rows.iter()
+            .filter_map(|r| Some((r.key.clone(), uid(&r.key)?.clone())))
+            .collect()
+    }
+
     /// Errors: "not found" for what is not there and for what the caller may not see alike.
     pub async fn get(&self, caller: &Caller, key: &DeploymentKey) -> Result<DeploymentView> {
+        self.view(caller, key, &Back::default()).await
+    }
+
+    async fn view(
+        &self,
+        caller: &Caller,
+        key: &DeploymentKey,
+        back: &Back,
+    ) -> Result<DeploymentView> {
         let ctx = &self.0;
         let now = ctx.clock.now();
         let live = self.visible(caller, key).await?;
-        let history = self.history(key).await?;
-        let baseline = ctx.store.approved(key).await?;
+        let uid = live.namespace_uid.as_str();
+        let newest = self.history(caller, key, uid, None).await?;
+        let baseline = ctx.store.approved(key, uid).await?;
         let marks = ctx
             .store
-            .approved_fingerprints(std::slice::from_ref(key))
+            .approved_fingerprints(&[(key.clone(), uid.to_owned())])
             .await?;
         let stopped = marks.get(key).is_some_and(|m| m.stopped);
         let view = View::new(&live.object);
@@ -207,7 +231,7 @@ impl Deployments {
         };
         let runtimes = ctx.clusters.runtimes(&key.cluster, &key.namespace);
         let closure_drift = baseline.as_ref().map_or_else(Vec::new, |(_, r, _)| {
-            closure_drift(
+            closure::drift(
                 &r.content.closure,
                 &prepare::closure(&live.object, &runtimes),
                 &live,
@@ -215,28 +239,59 @@ impl Deployments {
         });
         let current = baseline.as_ref().map(|(_, r, _)| r.id);
         let content = domain::content::clean(&live.object);
-        let revisions = self.revisions(key, current, Some(&content)).await?;
+        let revisions = self
+            .revisions(key, uid, current, Some(&content), None)
+            .await?;
+        let rollback = history::rollback(&revisions.rows);
+        let open_changes = newest
+            .rows
+            .iter()
+            .filter(|c| !c.change.state.is_end())
+            .cloned()
+            .collect();
+        // The way back and what is on its way follow from the newest, whatever page is shown.
+        let revisions = match &back.revisions {
+            Some(after) => {
+                self.revisions(key, uid, current, Some(&content), Some(after))
+                    .await?
+            }
+            None => revisions,
+        };
+        let history = match &back.changes {
+            Some(after) => self.history(caller, key, uid, Some(after)).await?,
+            None => newest,
+        };
+        let last = self.last(key, uid).await?;
         let explanation = explain(&live, now);
+        // What KServe says it used, else what it would choose.
+        let serving = view
+            .runtime_in_use()
+            .and_then(|name| domain::runtime::find(&runtimes, &key.namespace, name))
+            .or_else(|| domain::runtime::resolve(&live.object, &runtimes).runtime());
+        let task = facts::version_of(ctx, &view)
+            .await?
+            .and_then(|(_, version)| version.facts.task);
         Ok(DeploymentView {
             row: domain::state::row(&live, now),
             explanation,
             approval,
             closure: baseline.as_ref().map(|(_, r, _)| r.content.closure.clone()),
             closure_drift,
+            uncompared: baseline.as_ref().map_or_else(Vec::new, |(_, r, _)| {
+                closure::uncompared(&r.content.closure)
+            }),
             usage: baseline.as_ref().map(|(c, ..)| c.usage.clone()),
-            rollback: history::rollback(&revisions),
-            revisions,
-            open_changes: history
-                .iter()
-                .filter(|c| !c.change.state.is_end())
-                .cloned()
-                .collect(),
-            last: self.last(key).await?,
+            rollback,
+            revisions: revisions.rows,
+            older_revisions: revisions.next,
+            open_changes,
+            last,
             outside: history::outside(&view, baseline.is_some(), &drift),
             drift,
-            history,
+            history: history.rows,
+            older_changes: history.next,
             yaml: domain::yaml::to_yaml(&shown(&live.object)),
-            endpoints: endpoints(&view),
+            endpoints: endpoints(&view, serving, task.as_deref()),
             may_change: ctx.policy.may(caller, Action::RequestChange, &live.scope),
             may_stop: ctx.policy.may(caller, Action::StopDeployment, &live.scope),
             live,
@@ -301,74 +356,4 @@ fn shown(object: &serde_json::Value) -> serde_json::Value {
         m.remove("managedFields");
     }
     o
-}
-
-fn closure_drift(approved: &Closure, now: &Closure, live: &Live) -> Vec<ClosureDrift> {
-    let mut out = Vec::new();
-    if approved.runtimes != now.runtimes {
-        let show = |all: &[domain::content::Pinned]| {
-            if all.is_empty() {
-                return "none".into();
-            }
-            let one = |p: &domain::content::Pinned| {
-                format!(
-                    "{} {}",
-                    p.reference,
-                    p.digest.as_ref().map_or("", |d| d.short())
-                )
-            };
-            all.iter().map(one).collect::<Vec<_>>().join(", ")
-        };
-        out.push(ClosureDrift {
-            what: "serving runtime".into(),
-            approved: show(&approved.runtimes),
-            now: show(&now.runtimes),
-        });
-    }
-    // What the pods really run, where the approval pinned it.
-    for image in approved.images.iter().filter(|i| i.digest.is_some()) {
-        let digest = image
-            .digest
-            .as_ref()
-            .map(Digest::as_str)
-            .unwrap_or_default();
-        let name = image.reference.split('@').next().unwrap_or_default();
-        for c in live.pods.iter().flat_map(|p| &p.containers) {
-            if c.image.starts_with(name)
-                && !c.image_id.is_empty()
-                && c.image_id.contains("sha256:")
-                && !c.image_id.contains(digest)
-            {
-                out.push(ClosureDrift {
-                    what: format!("image of container {}", c.name),
-                    approved: image.reference.clone(),
-                    now: c.image_id.clone(),
-                });
-            }
-        }
-    }
-    out.dedup();
-    out
-}
-
-/// The service's address, and the operations that its kind of server answers.
-fn endpoints(view: &View<'_>) -> Vec<Endpoint> {
-    let Some(url) = view.url() else { return vec![] };
-    let mut out = vec![Endpoint {
-        what: "Address".into(),
-        url: url.into(),
-    }];
-    let format = view.format().map(|f| f.name).unwrap_or_default();
-    if matches!(format.as_str(), "vLLM" | "huggingface") {
-        out.push(Endpoint {
-            what: "OpenAI-compatible chat".into(),
-            url: format!("{url}/v1/chat/completions"),
-        });
-    } else if !format.is_empty() {
-        out.push(Endpoint {
-            what: "Open Inference Protocol".into(),
-            url: format!("{url}/v2/models/{}/infer", view.name()),
-        });
-    }
-    out
 }

@@ -243,7 +243,7 @@ fn running() -> Named {
         ("Deployment", object(&[
             ("live", to("Live")),
             ("explanation", object(&[("code", text()), ("headline", text()), ("cause", maybe("string")), ("next_step", maybe("string")), ("tone", text())])),
-            ("row", to("Row")), ("approval", approval), ("drift", list(open())), ("closure", maybe_to("Closure")), ("closure_drift", list(open())),
+            ("row", to("Row")), ("approval", approval), ("drift", list(open())), ("closure", maybe_to("Closure")), ("closure_drift", list(open())), ("uncompared", list(object(&[("reference", text()), ("why", text())]))),
             ("usage", maybe_to("Use")), ("revisions", list(open())), ("open_changes", list(to("ChangeRow"))), ("history", list(to("ChangeRow"))),
             ("last", maybe_to("LastChange")), ("outside", maybe_to("Outside")), ("rollback", maybe_to("Rollback")), ("yaml", text()), ("endpoints", list(object(&[("what", text()), ("url", text())]))),
             ("may_change", flag()), ("may_stop", flag()), ("now", number()),

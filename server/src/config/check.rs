@@ -285,6 +285,14 @@ fn clusters(c: &mut Config, base: &Path, p: &mut Vec<Problem>) {
                 "Check the path.",
             ));
         }
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if cl.kserve_namespace.is_empty() || !cl.kserve_namespace.chars().all(plain) {
+            p.push(Problem::new(
+                &format!("clusters[{i}].kserve_namespace"),
+                format!("`{}` is no name of a namespace", cl.kserve_namespace),
+                "Name the one in which KServe's controller runs; its name has small letters, digits and `-`.",
+            ));
+        }
         for (key, prefix) in [
             ("user_prefix", &cl.user_prefix),
             ("group_prefix", &cl.group_prefix),

@@ -186,6 +186,9 @@ pub struct Cluster {
     /// Put before a group name. Default empty.
     #[serde(default)]
     pub group_prefix: String,
+    /// The namespace in which KServe runs. Default `kserve`.
+    #[serde(default = "defaults::kserve_namespace")]
+    pub kserve_namespace: String,
 }
 
 /// A registry of the catalogue; read-only in the console.
@@ -293,6 +296,9 @@ mod defaults {
     }
     pub fn clock_skew_seconds() -> i64 {
         60
+    }
+    pub fn kserve_namespace() -> String {
+        "kserve".into()
     }
     pub fn sync_minutes() -> i32 {
         10

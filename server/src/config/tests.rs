@@ -180,3 +180,19 @@ fn a_registry_may_have_an_authority_of_its_own() {
         assert_eq!(e.0[0].key, "registries[0].ca_file");
     }
 }
+
+#[test]
+fn kserve_may_run_in_another_namespace() {
+    let with = |line: &str| format!("{GOOD}\n[[clusters]]\nname = \"one\"\n{line}\n");
+    let default = read(&with("")).expect("good");
+    assert_eq!(default.clusters[0].kserve_namespace, "kserve");
+    let other = read(&with("kserve_namespace = \"redhat-ods-applications\"")).expect("good");
+    assert_eq!(
+        other.clusters[0].kserve_namespace,
+        "redhat-ods-applications"
+    );
+    assert_eq!(
+        problems(&with("kserve_namespace = \"kserve/x\"")),
+        ["clusters[0].kserve_namespace: `kserve/x` is no name of a namespace"]
+    );
+}

@@ -347,8 +347,8 @@ impl Clusters for Memory {
                 message: "you may not list secrets here".into(),
             })
     }
-    async fn permissions(&self, _: &str) -> Vec<Permission> {
-        vec![]
+    async fn permissions(&self, _: &str) -> Permissions {
+        Permissions::default()
     }
 }
 

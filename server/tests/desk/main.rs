@@ -13,7 +13,7 @@ mod setup;
 use domain::{Kind, Micros, change::*, place::DeploymentKey};
 use services::{
     changes::Ask,
-    deployments::{Approval, DeploymentView, Found},
+    deployments::{Approval, Back, DeploymentView, Found},
     ports::*,
 };
 use setup::{Setup, stories};
@@ -33,7 +33,7 @@ async fn live(setup: &Setup) -> DeploymentView {
     match setup
         .services
         .deployments
-        .find(&setup.requester, &key())
+        .find(&setup.requester, &key(), &Back::default())
         .await
     {
         Ok(Found::There(view)) => *view,
@@ -135,22 +135,26 @@ async fn the_page_offers_what_was_approved_and_says_who_did_what(on: Database) {
     let found = setup
         .services
         .deployments
-        .find(&setup.requester, &key())
+        .find(&setup.requester, &key(), &Back::default())
         .await;
     let Ok(Found::Gone(gone)) = found else {
         panic!("it is gone: {found:?}")
     };
     assert_eq!(gone.last.change.kind, ChangeKind::Delete);
-    assert_eq!((gone.revisions.len(), gone.away), (4, None));
+    assert_eq!((gone.revisions.rows.len(), gone.away), (4, None));
     let stranger = services::Caller {
         grants: vec![],
         ..setup.approver.clone()
     };
-    let unseen = setup.services.deployments.find(&stranger, &key()).await;
+    let unseen = setup
+        .services
+        .deployments
+        .find(&stranger, &key(), &Back::default())
+        .await;
     assert_eq!(unseen.unwrap_err().kind, Kind::NotFound);
 
     // Made again past the console: nobody approved that, whatever was approved before.
-    let object = setup.db.revision_get(gone.revisions[0].revision).await;
+    let object = setup.db.revision_get(gone.revisions.rows[0].revision).await;
     let object = object.unwrap().unwrap().content.object;
     let identity = setup.cluster.identity("one", "root", &[]).unwrap();
     setup
@@ -161,7 +165,11 @@ async fn the_page_offers_what_was_approved_and_says_who_did_what(on: Database) {
     let v = live(&setup).await;
     assert_eq!(v.approval, Approval::Unapproved);
     assert!(v.outside.is_some_and(|o| o.made));
-    let marks = setup.db.approved_fingerprints(&[key()]).await.unwrap();
+    let marks = setup
+        .db
+        .approved_fingerprints(&[(key(), "ns-1".into())])
+        .await
+        .unwrap();
     assert!(marks.is_empty(), "the list says the same");
 }
 
@@ -185,7 +193,11 @@ async fn stopping_what_drifted_does_not_approve_it(on: Database) {
     done(&setup, &Ask::Stop).await;
     let v = live(&setup).await;
     assert_eq!(v.approval, Approval::Drifted);
-    let marks = setup.db.approved_fingerprints(&[key()]).await.unwrap();
+    let marks = setup
+        .db
+        .approved_fingerprints(&[(key(), "ns-1".into())])
+        .await
+        .unwrap();
     let mark = &marks[&key()];
     assert!(mark.stopped && !v.row.is_as_approved(&mark.fingerprint, mark.stopped));
     // The way back is what was approved.

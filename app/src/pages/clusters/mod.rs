@@ -4,7 +4,10 @@ use crate::{components::*, load::load};
 use domain::{capacity::GpuProduct, observed::ClusterFacts};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use services::clusters::{ClusterRow, ClusterView};
+use services::{
+    clusters::{ClusterRow, ClusterView},
+    ports::Permissions,
+};
 
 #[component]
 pub fn ClustersPage() -> impl IntoView {
@@ -105,6 +108,7 @@ fn page(v: &ClusterView) -> AnyView {
     });
     let permissions: Vec<AnyView> = v
         .permissions
+        .all
         .iter()
         .cloned()
         .map(|p| {
@@ -122,6 +126,7 @@ fn page(v: &ClusterView) -> AnyView {
         .collect();
     let missing = v
         .permissions
+        .all
         .iter()
         .filter(|p| p.allowed == Some(false))
         .count();
@@ -186,6 +191,16 @@ fn page(v: &ClusterView) -> AnyView {
             ])
         })
         .collect();
+    let rights = if permissions.is_empty() {
+        view! { <p class="gh-muted">"It cannot be asked while the cluster is away."</p> }.into_any()
+    } else {
+        let rows = table(
+            "Rights",
+            &["What", "State", "Why it is needed"],
+            permissions,
+        );
+        view! { {age_of_rights(&v.permissions)}{rows} }.into_any()
+    };
     let name = h.name.clone();
     view! {
         <PageHeader title=name crumbs=vec![Crumb::new("Clusters", "/clusters")] subtitle=view! { {h.server.clone()}{h.as_of.map(|t| view! { " · as of "<When at=t /> })} }.into_any() />
@@ -194,12 +209,21 @@ fn page(v: &ClusterView) -> AnyView {
             {(missing > 0).then(|| alert(Tone::Warn, format!("The console lacks {missing} rights here"), "Apply deploy/rbac.yaml of the console's repository to this cluster."))}
             {card("What it is", facts(v.row.facts.clone().unwrap_or_default()))}
             {card("GPUs", if gpus.is_empty() { view! { <p class="gh-muted">"No node has GPUs."</p> }.into_any() } else { table("GPUs", &["GPU", "Resource", "Memory", "Nodes", "Allocatable", "Requested", "Free"], gpus) })}
-            {card("What the console may do here", if permissions.is_empty() { view! { <p class="gh-muted">"It cannot be asked while the cluster is away."</p> }.into_any() } else { table("Rights", &["What", "State", "Why it is needed"], permissions) })}
+            {card("What the console may do here", rights)}
             {card("Namespaces that you may see", table("Namespaces", &["Namespace", "Business unit", "Environment"], namespaces))}
             {card("Serving runtimes of the cluster", table("Runtimes", &["Runtime", "Formats", "Protocols", "State"], runtimes))}
         </section>
     }
     .into_any()
+}
+
+/// When the cluster said what the console may do, and why that is not now.
+fn age_of_rights(p: &Permissions) -> AnyView {
+    let problem = p.problem.clone();
+    let since = p
+        .as_of
+        .map(|t| view! { "As the cluster said "<When at=t />". " });
+    view! { <p class="gh-muted">{since}{problem}</p> }.into_any()
 }
 
 fn facts(f: ClusterFacts) -> AnyView {

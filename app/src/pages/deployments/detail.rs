@@ -13,7 +13,7 @@ use crate::{
 };
 use domain::observed::{Condition, Container, Pod};
 use leptos::prelude::*;
-use services::deployments::{AppliedRevision, DeploymentView, Found};
+use services::deployments::{AppliedRevision, Back, DeploymentView, Found};
 
 const TABS: [(&str, &str); 5] = [
     ("", "Overview"),
@@ -26,17 +26,36 @@ const TABS: [(&str, &str); 5] = [
 #[component]
 pub fn DeploymentPage() -> impl IntoView {
     let key = key_of_address();
-    let tab = Query::current().get("tab").unwrap_or_default().to_owned();
+    let query = Query::current();
+    let tab = query.get("tab").unwrap_or_default().to_owned();
+    let back = back(&query, &tab);
     load(
         |s, c| async move {
             let cursor = s.deployments.cursor().to_string();
-            Ok((s.deployments.find(&c, &key).await?, cursor))
+            Ok((s.deployments.find(&c, &key, &back).await?, cursor))
         },
         move |(found, cursor)| match found {
             Found::There(v) => page(&v, tab, cursor),
             Found::Gone(v) => gone::page(*v, cursor),
         },
     )
+}
+
+/// How far back the address looks: each list is paged on its tab, and where both stand on one page
+/// (of a deployment that is gone) that of the changes by `after`, that of the revisions by `revisions`.
+fn back(query: &Query, tab: &str) -> Back {
+    let get = |name: &str| query.get(name).map(str::to_owned);
+    if tab == "revisions" {
+        Back {
+            revisions: get("after"),
+            changes: None,
+        }
+    } else {
+        Back {
+            revisions: get("revisions"),
+            changes: get("after"),
+        }
+    }
 }
 
 fn page(v: &DeploymentView, tab: String, cursor: String) -> AnyView {
@@ -144,6 +163,14 @@ fn overview(v: &DeploymentView) -> AnyView {
             view! { <li>{format!("{}: {}", r.name, weights.join(" · "))}</li> }.into_any()
         })
         .collect();
+    let revisions: Vec<AnyView> = view
+        .traffic()
+        .into_iter()
+        .map(|t| {
+            let tag = t.tag.map(|tag| format!(" ({tag})")).unwrap_or_default();
+            view! { <li>{format!("{}{tag}: {} %", t.revision, t.percent)}</li> }.into_any()
+        })
+        .collect();
     let conditions = conditions(view.conditions());
     let open: Vec<_> = v.open_changes.clone();
     view! {
@@ -153,9 +180,26 @@ fn overview(v: &DeploymentView) -> AnyView {
             {card("Conditions", conditions)}
         </div>
         {(!routes.is_empty()).then(|| card("Traffic as the routes really have it", view! { <ul role="list">{routes}</ul> }))}
-        {v.closure.as_ref().map(|c| card("Approved to lead to", closure(c)))}
+        {(!revisions.is_empty()).then(|| card("Traffic between revisions, as the status says", view! { <ul role="list">{revisions}</ul> }))}
+        {v.closure.as_ref().map(|c| card("Approved to lead to", view! { {closure(c)}{uncompared(v)} }))}
     }
     .into_any()
+}
+
+/// What nobody can compare with what runs, and why.
+fn uncompared(v: &DeploymentView) -> Option<AnyView> {
+    let all: Vec<AnyView> = v
+        .uncompared
+        .iter()
+        .cloned()
+        .map(|u| {
+            view! { <li><code class="gh-hash">{u.reference}</code>{format!(": {}", u.why)}</li> }
+                .into_any()
+        })
+        .collect();
+    (!all.is_empty()).then(|| {
+        view! { <p class="gh-muted">"Cannot be compared with what runs:"</p><ul role="list">{all}</ul> }.into_any()
+    })
 }
 
 fn conditions(conditions: Vec<Condition>) -> AnyView {
@@ -186,9 +230,11 @@ fn revisions(v: &DeploymentView) -> AnyView {
     if v.revisions.is_empty() {
         return view! { <Empty title="Nothing was applied here by way of a change"><p>"Whoever made it did so past the console. Update it to bring it under approval."</p></Empty> }.into_any();
     }
+    let rows = revision_rows(&v.revisions, &v.live.key.path(), v.may_change);
+    let (next, shown) = (v.older_revisions.clone(), v.revisions.len());
     card(
         "Applied revisions, newest first",
-        revision_rows(&v.revisions, &v.live.key.path(), v.may_change),
+        view! { {rows}<Pager next=next shown=shown /> },
     )
 }
 
@@ -292,6 +338,7 @@ fn container(c: &Container) -> AnyView {
 
 fn changes(v: &DeploymentView) -> AnyView {
     let all = v.history.clone();
+    let (next, shown) = (v.older_changes.clone(), all.len());
     let list = if all.is_empty() {
         view! { <p class="gh-muted">"No change was asked for here."</p> }.into_any()
     } else {
@@ -302,8 +349,37 @@ fn changes(v: &DeploymentView) -> AnyView {
         )
     };
     view! {
-        {card("Changes, newest first", list)}
+        {card("Changes, newest first", view! { {list}<Pager next=next shown=shown /> })}
         {story(&v.live.key)}
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_list_is_paged_by_its_own_part_of_the_address() {
+        let query = |pairs: &[(&str, &str)]| {
+            let owned = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+            Query::of(pairs.iter().map(owned).collect())
+        };
+        let turned = back(&query(&[("tab", "revisions"), ("after", "a")]), "revisions");
+        assert_eq!(
+            (turned.revisions.as_deref(), turned.changes),
+            (Some("a"), None)
+        );
+        let turned = back(&query(&[("tab", "changes"), ("after", "a")]), "changes");
+        assert_eq!(
+            (turned.revisions, turned.changes.as_deref()),
+            (None, Some("a"))
+        );
+        // One that is gone shows both lists on one page.
+        let turned = back(&query(&[("revisions", "r"), ("after", "a")]), "");
+        assert_eq!(
+            (turned.revisions.as_deref(), turned.changes.as_deref()),
+            (Some("r"), Some("a"))
+        );
+    }
 }

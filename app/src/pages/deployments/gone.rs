@@ -37,16 +37,19 @@ pub fn page(v: Gone, cursor: String) -> AnyView {
         "{} / {} · {} · {}",
         key.cluster, key.namespace, v.scope.unit, v.scope.environment
     );
-    let revisions = (!v.revisions.is_empty()).then(|| {
+    let revisions = (!v.revisions.rows.is_empty()).then(|| {
+        let rows = revision_rows(&v.revisions.rows, &key.path(), false);
+        let (next, shown) = (v.revisions.next.clone(), v.revisions.rows.len());
         card(
             "Applied revisions, newest first",
-            revision_rows(&v.revisions, &key.path(), false),
+            view! { {rows}<Pager next=next shown=shown by="revisions" /> },
         )
     });
+    let (next, shown) = (v.history.next.clone(), v.history.rows.len());
     let history = table(
         "Changes",
         &["Change", "Where", "Requester", "Purpose", "State", "Asked"],
-        vec![change_rows(v.history, true).into_any()],
+        vec![change_rows(v.history.rows, true).into_any()],
     );
     view! {
         <PageHeader title=key.name.clone() crumbs=vec![Crumb::new("Deployments", "/deployments")] subtitle=place.into_any() />
@@ -54,7 +57,7 @@ pub fn page(v: Gone, cursor: String) -> AnyView {
             <FormAlert />
             <div class="gh-standing" data-live=format!("gone:{key}")>{what}</div>
             {revisions}
-            {card("Changes, newest first", history)}
+            {card("Changes, newest first", view! { {history}<Pager next=next shown=shown /> })}
             {story(&key)}
         </section>
         <Live topic=topic cursor=cursor />

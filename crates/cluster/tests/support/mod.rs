@@ -63,6 +63,8 @@ impl World {
             context: None,
             user_prefix: "oidc:".into(),
             group_prefix: "oidc:".into(),
+            kserve_namespace: "kserve".into(),
+            known_group: None,
         };
         let clock = Arc::new(Steps(AtomicI64::new(1_795_500_000_000_000)));
         let timing = Timing {

@@ -7,7 +7,8 @@ mod parts;
 
 pub use managed::Manager;
 pub use parts::{
-    Canary, CanaryStatus, EnvSource, EnvVar, Failure, Format, ModelStatus, Toleration, gpu_resource,
+    Canary, CanaryStatus, EnvSource, EnvVar, Failure, Format, ModelStatus, Toleration, Traffic,
+    gpu_resource,
 };
 pub(crate) use parts::{env_source, quantity_text};
 
@@ -282,6 +283,19 @@ impl<'a> View<'a> {
     pub fn gpu_count(&self) -> i64 {
         self.gpus().values().sum()
     }
+    /// Devices of each further node of a model that is spread over several: as its containers say, else
+    /// `tensorParallelSize`, which KServe makes the count.
+    pub fn worker_gpu_count(&self) -> i64 {
+        let worker = &self.predictor()["workerSpec"];
+        let stated: i64 = parts::gpus(&parts::amounts(worker, None, true))
+            .values()
+            .sum();
+        if stated > 0 {
+            stated
+        } else {
+            worker["tensorParallelSize"].as_i64().unwrap_or(0)
+        }
+    }
     pub fn canaries(&self) -> Vec<Canary<'a>> {
         parts::canaries(self.at("/spec/canary"))
     }
@@ -303,6 +317,14 @@ impl<'a> View<'a> {
     }
     pub fn canary_statuses(&self) -> Vec<CanaryStatus> {
         parts::canary_statuses(self.at("/status/canaryStatuses"))
+    }
+    /// A revision of the predictor by the name of its field (`latestReadyRevision`); Knative mode only.
+    pub fn revision(&self, field: &str) -> Option<&'a str> {
+        self.text(&format!("/status/components/predictor/{field}"))
+    }
+    /// How the traffic is really split between revisions; Knative mode only.
+    pub fn traffic(&self) -> Vec<Traffic> {
+        parts::traffic(self.at("/status/components/predictor/traffic"))
     }
     pub fn url(&self) -> Option<&'a str> {
         self.text("/status/url")

@@ -78,6 +78,18 @@ pub struct CanaryStatus {
     pub traffic_percent: i64,
 }
 
+/// One entry of `status.components.predictor.traffic`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    pub revision: String,
+    /// In percent.
+    pub percent: i64,
+    /// It follows the latest revision that is ready.
+    pub latest: bool,
+    /// `prev` for the one before, `latest`, or none.
+    pub tag: Option<String>,
+}
+
 /// `status.modelStatus`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelStatus {
@@ -105,6 +117,16 @@ pub struct Failure {
 
 fn owned(v: &Value) -> String {
     v.as_str().unwrap_or_default().to_owned()
+}
+
+pub(super) fn traffic(list: &Value) -> Vec<Traffic> {
+    let one = |t: &Value| Traffic {
+        revision: owned(&t["revisionName"]),
+        percent: t["percent"].as_i64().unwrap_or(0),
+        latest: t["latestRevision"].as_bool().unwrap_or(false),
+        tag: t["tag"].as_str().map(str::to_owned),
+    };
+    list.as_array().into_iter().flatten().map(one).collect()
 }
 
 pub(super) fn format(model: &Value) -> Option<Format> {

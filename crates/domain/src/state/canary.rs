@@ -2,7 +2,7 @@
 
 use super::{Code, Explanation, problem, words};
 use crate::{
-    isvc::{Canary, Mode, View},
+    isvc::{Canary, View},
     observed::{Live, Route},
 };
 
@@ -12,6 +12,11 @@ pub(super) fn stable_workload(view: &View<'_>) -> String {
         Some(name) => canary_workload(view, name),
         None => format!("{}-predictor", view.name()),
     }
+}
+
+/// The Deployment with the other nodes of a model that is spread over several.
+pub(super) fn worker_workload(view: &View<'_>) -> String {
+    format!("{}-worker", stable_workload(view))
 }
 
 pub(super) fn canary_workload(view: &View<'_>, canary: &str) -> String {
@@ -47,7 +52,7 @@ fn real_percent(routes: &[Route], name: &str, backend: &str) -> Option<i64> {
 pub(super) fn explain(live: &Live, view: &View<'_>) -> Option<Explanation> {
     let canaries = view.canaries();
     if canaries.is_empty() {
-        return knative(view);
+        return None;
     }
     let each: Vec<Explanation> = canaries.iter().map(|c| one(live, view, c)).collect();
     // The worst first; of equals the first.
@@ -98,16 +103,4 @@ fn stable_available(live: &Live, view: &View<'_>) -> i64 {
         .iter()
         .find(|w| w.name == name)
         .map_or(0, |w| i64::from(w.available))
-}
-
-/// Knative splits between revisions.
-fn knative(view: &View<'_>) -> Option<Explanation> {
-    let percent = view.predictor()["canaryTrafficPercent"].as_i64()?;
-    if view.mode(None) != Some(Mode::Knative) || percent >= 100 {
-        return None;
-    }
-    Some(Explanation::new(
-        Code::Canary,
-        format!("The latest revision gets {percent} % of the traffic, the one before the rest"),
-    ))
 }

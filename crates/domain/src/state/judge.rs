@@ -1,6 +1,6 @@
 //! The order in which things are looked at.
 
-use super::{Code, Explanation, canary, problem, words};
+use super::{Code, Explanation, canary, knative, problem, words, worker};
 use crate::{
     isvc::{Mode, View},
     observed::{Condition, Live, Workload},
@@ -10,7 +10,7 @@ use crate::{
 /// So long may KServe take for its first word, and a route until it is accepted.
 const PATIENCE: i64 = 60 * Micros::SECOND;
 /// So long may more replicas take before it counts as a lack of them.
-const SCALING: i64 = 10 * Micros::MINUTE;
+pub(super) const SCALING: i64 = 10 * Micros::MINUTE;
 
 pub(super) fn judge(live: &Live, now: Micros) -> Explanation {
     let view = View::new(&live.object);
@@ -26,9 +26,12 @@ pub(super) fn judge(live: &Live, now: Micros) -> Explanation {
     if let Some(said) = cannot_reconcile(live, &view) {
         return said;
     }
+    if view.mode(None) == Some(Mode::Knative) {
+        return knative::judge(live, &view, now);
+    }
     let stable = canary::stable_workload(&view);
     match live.workloads.iter().find(|w| w.name == stable) {
-        Some(w) => workload(live, &view, w, now),
+        Some(w) => worker::with(live, &view, w, workload(live, &view, w, now), now),
         None => without_workload(&view, now),
     }
 }
@@ -145,7 +148,7 @@ fn cannot_reconcile(live: &Live, view: &View<'_>) -> Option<Explanation> {
 }
 
 /// A Deployment is rolled out when its own controller says so.
-fn rolled_out(live: &Live, w: &Workload) -> bool {
+pub(super) fn rolled_out(live: &Live, w: &Workload) -> bool {
     complete(w) && !extra_pods(live, w)
 }
 
@@ -183,7 +186,7 @@ fn workload(live: &Live, view: &View<'_>, w: &Workload, now: Micros) -> Explanat
             .iter()
             .any(|c| c.kind == "Progressing" && c.reason == "NewReplicaSetAvailable");
     match (problem, available > 0) {
-        (Some(p), false) => Explanation::new(p.code, headline(&p))
+        (Some(p), false) => Explanation::new(p.code, problem::headline(&p))
             .because(p.cause)
             .so(p.next_step),
         (Some(p), true) if is_old_serving && available >= desired => Explanation::new(
@@ -248,13 +251,6 @@ fn workload(live: &Live, view: &View<'_>, w: &Workload, now: Micros) -> Explanat
                 None => said,
             }
         }
-    }
-}
-
-fn headline(p: &problem::Problem) -> String {
-    match p.code {
-        Code::OutOfQuota => "It cannot start: the namespace is out of quota".into(),
-        _ => format!("It cannot serve: {}", p.short),
     }
 }
 
@@ -376,29 +372,10 @@ fn ingress(view: &View<'_>, now: Micros) -> Option<Explanation> {
     })
 }
 
-/// No Deployment is seen: Knative, a new object, or one that KServe does not look at.
+/// No Deployment is seen: a new object, or one that KServe does not look at.
 fn without_workload(view: &View<'_>, now: Micros) -> Explanation {
     let conditions = view.conditions();
     let ready = conditions.iter().find(|c| c.kind == "Ready");
-    if view.mode(None) == Some(Mode::Knative) {
-        return match ready.map(|c| (c.status.as_str(), c)) {
-            Some(("True", _)) => canary_or(
-                view,
-                Explanation::new(
-                    Code::Healthy,
-                    "It is ready; Knative starts pods as requests come",
-                ),
-            ),
-            Some(("False", c)) => Explanation::new(Code::Failed, "It is not ready")
-                .because(words::excerpt(if c.message.is_empty() {
-                    &c.reason
-                } else {
-                    &c.message
-                }))
-                .so("Look at its conditions and pods."),
-            _ => Explanation::new(Code::Starting, "It is starting"),
-        };
-    }
     let age = view.created_at().map(|t| now.since(t)).unwrap_or(0);
     if conditions.is_empty() || ready.is_none_or(|c| c.status == "Unknown") {
         return if age > PATIENCE {
@@ -439,15 +416,5 @@ fn without_workload(view: &View<'_>, now: Micros) -> Explanation {
                 .so("Look at its conditions and events.")
         }
         _ => Explanation::new(Code::Starting, "KServe is setting it up"),
-    }
-}
-
-fn canary_or(view: &View<'_>, otherwise: Explanation) -> Explanation {
-    match view.predictor()["canaryTrafficPercent"].as_i64() {
-        Some(p) if p < 100 => Explanation::new(
-            Code::Canary,
-            format!("The latest revision gets {p} % of the traffic, the one before the rest"),
-        ),
-        _ => otherwise,
     }
 }

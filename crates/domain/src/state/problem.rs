@@ -33,6 +33,14 @@ impl Problem {
     }
 }
 
+/// What a workload that does not serve at all says of it.
+pub(super) fn headline(p: &Problem) -> String {
+    match p.code {
+        Code::OutOfQuota => "It cannot start: the namespace is out of quota".into(),
+        _ => format!("It cannot serve: {}", p.short),
+    }
+}
+
 /// What to do about an exceeded quota.
 pub(super) const MORE_QUOTA: &str = "Ask for less, stop something else in the namespace, or have the quota raised; \
      KServe goes on by itself then.";

@@ -1,6 +1,6 @@
 //! A deployment as a line of the list.
 
-use super::{canary, explain, problem};
+use super::{canary, explain, knative, problem};
 use crate::{
     content::{fingerprint, fingerprint_if_started},
     isvc::{View, gpu_resource},
@@ -13,13 +13,18 @@ use crate::{
 pub fn row(live: &Live, now: Micros) -> Row {
     let view = View::new(&live.object);
     let said = explain(live, now);
-    let names: Vec<String> = std::iter::once(canary::stable_workload(&view))
-        .chain(
-            view.canaries()
-                .iter()
-                .map(|c| canary::canary_workload(&view, c.name)),
-        )
+    let mut names: Vec<String> = knative::workloads(live, &view)
+        .iter()
+        .map(|w| w.name.clone())
         .collect();
+    if names.is_empty() {
+        names.push(canary::stable_workload(&view));
+    }
+    names.extend(
+        view.canaries()
+            .iter()
+            .map(|c| canary::canary_workload(&view, c.name)),
+    );
     let mine = || live.workloads.iter().filter(|w| names.contains(&w.name));
     Row {
         key: live.key.clone(),
@@ -49,18 +54,19 @@ pub fn row(live: &Live, now: Micros) -> Row {
 /// Devices that its pods hold or wait for; without pods, what the manifest asks for with the
 /// replicas that its workloads wish.
 fn gpus(live: &Live, view: &View<'_>, names: &[String]) -> i64 {
+    let worker = canary::worker_workload(view);
     let pods: Vec<_> = names
         .iter()
+        .chain([&worker])
         .flat_map(|n| problem::pods_of(live, n))
         .collect();
     if pods.is_empty() {
-        let desired: i64 = live
-            .workloads
-            .iter()
-            .filter(|w| names.first() == Some(&w.name))
-            .map(|w| i64::from(w.desired))
-            .sum();
-        return view.gpu_count() * desired;
+        let desired = |name: &String| -> i64 {
+            let mine = live.workloads.iter().filter(|w| w.name == *name);
+            mine.map(|w| i64::from(w.desired)).sum()
+        };
+        return view.gpu_count() * names.first().map_or(0, desired)
+            + view.worker_gpu_count() * desired(&worker);
     }
     let of = |(resource, amount): &(String, String)| {
         if gpu_resource(resource) {

@@ -1,3 +1,5 @@
+#[path = "knative_tests.rs"]
+mod knative_tests;
 #[path = "scenarios.rs"]
 mod scenarios;
 

@@ -94,10 +94,11 @@ impl Changes {
     ) -> Result<ChangeId> {
         let caller = &self.0.up_to_date(caller).await?;
         let manifest = self.manifest_for(caller, key, ask).await?;
+        let place = prepare::place(&self.0, caller, &key.cluster, &key.namespace).await?;
         let usage = self
             .0
             .store
-            .approved(key)
+            .approved(key, &place.namespace_uid)
             .await?
             .map(|(c, ..)| c.usage)
             .unwrap_or_else(|| Use {

@@ -230,7 +230,11 @@ impl Changes {
             .cloned()
             .collect();
         let cannot = may_decide(&change, &revision, &of_revision, caller.person, &roles, now).err();
-        let since_my_approval = match ctx.store.last_approved_by(&key, caller.person).await? {
+        let since_my_approval = match ctx
+            .store
+            .last_approved_by(&key, &change.place.namespace_uid, caller.person)
+            .await?
+        {
             Some(r) if r.id != revision.id => {
                 Some((r.content_hash.clone(), diff(&r.content.object, after)))
             }

@@ -10,13 +10,21 @@ use domain::{
     diff::{FieldChange, diff},
     ids::*,
     isvc::View,
+    page::Page,
     place::DeploymentKey,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// So many revisions a page shows.
+/// So many revisions, and so many changes, a page shows.
 const SHOWN: usize = 20;
+
+/// How far back a page looks: where in the list the page before ended. `None`: the newest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Back {
+    pub revisions: Option<String>,
+    pub changes: Option<String>,
+}
 
 /// The newest change that was applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,8 +65,8 @@ pub struct Gone {
     pub last: LastChange,
     /// The cluster is not heard, so that nobody knows.
     pub away: Option<String>,
-    pub revisions: Vec<AppliedRevision>,
-    pub history: Vec<ChangeRow>,
+    pub revisions: Page<AppliedRevision>,
+    pub history: Page<ChangeRow>,
 }
 
 /// What an address of a deployment leads to.
@@ -72,14 +80,15 @@ type Applied = (Change, Revision, Item);
 
 impl Deployments {
     /// The deployment, or what is remembered of it.
-    pub async fn find(&self, caller: &Caller, key: &DeploymentKey) -> Result<Found> {
+    pub async fn find(&self, caller: &Caller, key: &DeploymentKey, back: &Back) -> Result<Found> {
         if self.0.clusters.live(key, self.0.clock.now()).is_some() {
-            return Ok(Found::There(Box::new(self.get(caller, key).await?)));
+            let view = self.view(caller, key, back).await?;
+            return Ok(Found::There(Box::new(view)));
         }
-        Ok(Found::Gone(Box::new(self.gone(caller, key).await?)))
+        Ok(Found::Gone(Box::new(self.gone(caller, key, back).await?)))
     }
 
-    async fn gone(&self, caller: &Caller, key: &DeploymentKey) -> Result<Gone> {
+    async fn gone(&self, caller: &Caller, key: &DeploymentKey, back: &Back) -> Result<Gone> {
         let ctx = &self.0;
         let last = self.remembered(caller, key).await?;
         let away = ctx
@@ -88,19 +97,27 @@ impl Deployments {
             .into_iter()
             .find(|c| c.name == key.cluster && !c.reachable)
             .map(|c| c.problem.unwrap_or_else(|| "it does not answer".into()));
+        // Of the namespace in which it was last, not of others that had the name before.
+        let uid = last.0.place.namespace_uid.clone();
+        let revisions = self
+            .revisions(key, &uid, None, None, back.revisions.as_deref())
+            .await?;
+        let history = self
+            .history(caller, key, &uid, back.changes.as_deref())
+            .await?;
         Ok(Gone {
             scope: last.0.place.scope.clone(),
             last: self.told(last).await?,
             away,
-            revisions: self.revisions(key, None, None).await?,
-            history: self.history(key).await?,
+            revisions,
+            history,
             key: key.clone(),
         })
     }
 
     /// What was applied last to a deployment that is not there, for whoever might see its place.
     pub(super) async fn remembered(&self, caller: &Caller, key: &DeploymentKey) -> Result<Applied> {
-        let last = self.0.store.last_applied(key).await?;
+        let last = self.0.store.last_applied(key, None).await?;
         let last = last.ok_or_else(crate::context::unseen)?;
         let scope = &last.0.place.scope;
         self.0
@@ -114,18 +131,29 @@ impl Deployments {
         Ok(last)
     }
 
-    /// Its newest changes, whatever became of them.
-    pub(super) async fn history(&self, key: &DeploymentKey) -> Result<Vec<ChangeRow>> {
+    /// Its changes, newest first, whatever became of them: those that the caller may see.
+    pub(super) async fn history(
+        &self,
+        caller: &Caller,
+        key: &DeploymentKey,
+        namespace_uid: &str,
+        after: Option<&str>,
+    ) -> Result<Page<ChangeRow>> {
         let filter = ChangeFilter {
             deployment: Some(key.clone()),
-            scopes: vec![(vec!["*".into()], vec!["*".into()])],
+            namespace_uid: Some(namespace_uid.to_owned()),
+            scopes: self.0.policy.scopes(caller, Action::ViewChange),
             ..Default::default()
         };
-        Ok(self.0.store.change_list(&filter, None, SHOWN).await?.rows)
+        self.0.store.change_list(&filter, after, SHOWN).await
     }
 
-    pub(super) async fn last(&self, key: &DeploymentKey) -> Result<Option<LastChange>> {
-        match self.0.store.last_applied(key).await? {
+    pub(super) async fn last(
+        &self,
+        key: &DeploymentKey,
+        namespace_uid: &str,
+    ) -> Result<Option<LastChange>> {
+        match self.0.store.last_applied(key, Some(namespace_uid)).await? {
             Some(last) => Ok(Some(self.told(last).await?)),
             None => Ok(None),
         }
@@ -151,22 +179,34 @@ impl Deployments {
     pub(super) async fn revisions(
         &self,
         key: &DeploymentKey,
+        namespace_uid: &str,
         current: Option<RevisionId>,
         live: Option<&Value>,
-    ) -> Result<Vec<AppliedRevision>> {
+        after: Option<&str>,
+    ) -> Result<Page<AppliedRevision>> {
         let store = &self.0.store;
-        let applied = store.applied_revisions(key, None, SHOWN).await?.rows;
-        let count = store.applied_count(key).await?.max(applied.len());
+        // One more than is shown: the last that is shown is compared with it.
+        let applied = store
+            .applied_revisions(key, namespace_uid, after, SHOWN + 1)
+            .await?
+            .rows;
+        let first = match applied.first() {
+            Some((_, _, item)) => {
+                let until = (item.applied_at, item.id);
+                store.applied_count(key, namespace_uid, until).await?
+            }
+            None => 0,
+        };
         let people: Vec<PersonId> = applied.iter().map(|(_, r, _)| r.author).collect();
         let names = store.person_names(&people).await?;
-        Ok(applied
+        let rows = applied
             .iter()
             .enumerate()
             .map(|(i, (c, r, item))| AppliedRevision {
                 revision: r.id,
                 change: c.id,
                 kind: c.kind,
-                number: count - i,
+                number: first.saturating_sub(i),
                 hash: r.content_hash.clone(),
                 by: names.get(&r.author).cloned().unwrap_or_default(),
                 comment: r.comment.clone(),
@@ -181,7 +221,13 @@ impl Deployments {
                     diff(&before.content.object, &r.content.object)
                 }),
             })
-            .collect())
+            .zip(
+                applied
+                    .iter()
+                    .map(|(_, _, item)| (item.applied_at, item.id)),
+            )
+            .collect();
+        Ok(Page::cut(rows, SHOWN, |(_, key)| *key).map(|(row, _)| row))
     }
 }
 

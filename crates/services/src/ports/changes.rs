@@ -26,6 +26,9 @@ pub struct ChangeFilter {
     /// Only what this person may decide now, as [`domain::change::may_decide`] says.
     pub decider: Option<Decider>,
     pub deployment: Option<DeploymentKey>,
+    /// Only in the namespace with this UID: one that was made anew under the name is another.
+    #[serde(default)]
+    pub namespace_uid: Option<String>,
     /// Places that the reader may see: pairs of unit patterns and environments; empty means none.
     pub scopes: Vec<(Vec<String>, Vec<String>)>,
     /// Text in name, namespace or purpose.
@@ -170,20 +173,39 @@ pub trait ChangeStore {
     ) -> Result<()>;
     /// What is approved to run there: the newest applied revision of a deployment, with its change. A
     /// stop does not count, for nobody approved what ran along; after a deletion nothing is approved.
-    async fn approved(&self, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>>;
-    /// The same by fingerprint, of many deployments at once, for lists.
+    ///
+    /// Here and below a deployment is told by its address and the UID of its namespace: what was
+    /// approved in a namespace that is gone says nothing of one that was made anew under its name.
+    async fn approved(
+        &self,
+        key: &DeploymentKey,
+        namespace_uid: &str,
+    ) -> Result<Option<(Change, Revision, Item)>>;
+    /// The same by fingerprint, of many deployments at once (each with its namespace's UID), for lists.
     async fn approved_fingerprints(
         &self,
-        keys: &[DeploymentKey],
+        deployments: &[(DeploymentKey, String)],
     ) -> Result<std::collections::BTreeMap<DeploymentKey, Approved>>;
-    /// The newest thing that was applied there, whatever it was.
-    async fn last_applied(&self, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>>;
-    /// How many revisions were applied there, deletions left out.
-    async fn applied_count(&self, key: &DeploymentKey) -> Result<usize>;
+    /// The newest thing that was applied there, whatever it was; without a UID in whichever namespace
+    /// of that name, for what is no longer there.
+    async fn last_applied(
+        &self,
+        key: &DeploymentKey,
+        namespace_uid: Option<&str>,
+    ) -> Result<Option<(Change, Revision, Item)>>;
+    /// How many revisions were applied there up to this item (its time and id), itself counted,
+    /// deletions left out.
+    async fn applied_count(
+        &self,
+        key: &DeploymentKey,
+        namespace_uid: &str,
+        until: (Option<Micros>, ItemId),
+    ) -> Result<usize>;
     /// Applied revisions of a deployment, newest first, deletions left out.
     async fn applied_revisions(
         &self,
         key: &DeploymentKey,
+        namespace_uid: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<(Change, Revision, Item)>>;
@@ -191,6 +213,7 @@ pub trait ChangeStore {
     async fn last_approved_by(
         &self,
         key: &DeploymentKey,
+        namespace_uid: &str,
         person: PersonId,
     ) -> Result<Option<Revision>>;
     /// "I have this page open": kept for a minute.

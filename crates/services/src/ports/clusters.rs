@@ -54,7 +54,18 @@ pub struct Permission {
     pub what: String,
     /// Why it needs it.
     pub why: String,
+    /// `None`: the cluster did not say.
     pub allowed: Option<bool>,
+}
+
+/// What the console may do in a cluster, and how old that is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permissions {
+    pub all: Vec<Permission>,
+    /// When the cluster said so; `None`: it did not.
+    pub as_of: Option<Micros>,
+    /// Why this is not what it says now, as a sentence.
+    pub problem: Option<String>,
 }
 
 /// Filters of the list of deployments; they run on the cache.
@@ -158,6 +169,7 @@ pub trait Clusters: Send + Sync {
         who: &ClusterIdentity,
         namespace: &str,
     ) -> Result<Vec<(String, Vec<String>)>, Refusal>;
-    /// What the console needs in a cluster and whether it has it.
-    async fn permissions(&self, cluster: &str) -> Vec<Permission>;
+    /// What the console needs in a cluster and whether it has it. Waits two seconds at most: after
+    /// that it is what the cluster said before, or not known.
+    async fn permissions(&self, cluster: &str) -> Permissions;
 }

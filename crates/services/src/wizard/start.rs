@@ -235,7 +235,7 @@ impl Wizard {
             draft.version_id = Some(v.id);
         }
         draft.manifest_yaml = to_yaml(&object);
-        if let Some((change, ..)) = ctx.store.approved(key).await? {
+        if let Some((change, ..)) = ctx.store.approved(key, &live.namespace_uid).await? {
             draft.usage = change.usage;
         }
         Ok(())

@@ -50,6 +50,9 @@ fn conditions(q: &mut Sql, f: &ChangeFilter) -> Result<()> {
         q.push(" AND c.object_name = ").arg(&key.name);
         q.push(" AND c.object_kind = 'InferenceService'");
     }
+    if let Some(uid) = &f.namespace_uid {
+        q.push(" AND c.namespace_uid = ").arg(uid);
+    }
     if let Some(text) = &f.text {
         q.words("c.search", text);
     }

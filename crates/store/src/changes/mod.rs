@@ -208,40 +208,56 @@ impl ChangeStore for Db {
         tx.commit().await
     }
 
-    async fn approved(&self, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>> {
-        read::approved(&mut self.read().await?, key).await
+    async fn approved(
+        &self,
+        key: &DeploymentKey,
+        namespace_uid: &str,
+    ) -> Result<Option<(Change, Revision, Item)>> {
+        read::approved(&mut self.read().await?, key, namespace_uid).await
     }
 
     async fn approved_fingerprints(
         &self,
-        keys: &[DeploymentKey],
+        deployments: &[(DeploymentKey, String)],
     ) -> Result<BTreeMap<DeploymentKey, Approved>> {
-        read::approved_fingerprints(&mut self.read().await?, keys).await
+        read::approved_fingerprints(&mut self.read().await?, deployments).await
     }
 
-    async fn last_applied(&self, key: &DeploymentKey) -> Result<Option<(Change, Revision, Item)>> {
-        read::newest(&mut self.read().await?, key, "").await
+    async fn last_applied(
+        &self,
+        key: &DeploymentKey,
+        namespace_uid: Option<&str>,
+    ) -> Result<Option<(Change, Revision, Item)>> {
+        read::newest(&mut self.read().await?, key, namespace_uid, "").await
     }
 
-    async fn applied_count(&self, key: &DeploymentKey) -> Result<usize> {
-        read::applied_count(&mut self.read().await?, key).await
+    async fn applied_count(
+        &self,
+        key: &DeploymentKey,
+        namespace_uid: &str,
+        until: (Option<Micros>, ItemId),
+    ) -> Result<usize> {
+        read::applied_count(&mut self.read().await?, key, namespace_uid, until).await
     }
 
     async fn applied_revisions(
         &self,
         key: &DeploymentKey,
+        namespace_uid: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<(Change, Revision, Item)>> {
-        read::applied(&mut self.read().await?, key, after, page_limit(limit)).await
+        let limit = page_limit(limit);
+        read::applied(&mut self.read().await?, key, namespace_uid, after, limit).await
     }
 
     async fn last_approved_by(
         &self,
         key: &DeploymentKey,
+        namespace_uid: &str,
         person: PersonId,
     ) -> Result<Option<Revision>> {
-        read::last_approved_by(&mut self.read().await?, key, person).await
+        read::last_approved_by(&mut self.read().await?, key, namespace_uid, person).await
     }
 
     async fn presence_put(&self, change: ChangeId, person: PersonId, now: Micros) -> Result<()> {

@@ -32,8 +32,12 @@ const ITEM: &str = "i.id AS i_id, i.change_id AS i_change_id, i.revision_id AS i
 pub(super) const DECISION: &str = "SELECT id, change_id, revision_id, stage, role, outcome, person, account, acting_for, reason, content_hash,
     policy_version, decided_at, effective_at, undone_at, voided_at FROM decisions";
 
-/// An item of a deployment: an InferenceService by cluster name, namespace and name ($1 to $3).
+/// An item of a deployment: an InferenceService by cluster name, namespace and name ($1 to $3). Names
+/// alone do not tell: a namespace that was made anew is another one (`IN_NAMESPACE`).
 const OF_DEPLOYMENT: &str = "i.cluster_name = $1 AND i.namespace = $2 AND i.object_name = $3 AND i.object_kind = 'InferenceService'";
+
+/// The namespace by its UID ($4).
+const IN_NAMESPACE: &str = "i.namespace_uid = $4";
 
 pub(super) fn select_revisions(rest: &str) -> String {
     format!("SELECT {REVISION} FROM revisions v {rest}")
@@ -160,45 +164,60 @@ fn select_all_three(condition: &str) -> Sql {
 pub(super) async fn approved(
     c: &mut Conn,
     key: &DeploymentKey,
+    namespace_uid: &str,
 ) -> Result<Option<(Change, Revision, Item)>> {
-    let found = newest(c, key, "AND c.kind <> 'stop'").await?;
+    let found = newest(c, key, Some(namespace_uid), "AND c.kind <> 'stop'").await?;
     Ok(found.filter(|(_, revision, _)| revision.content.action != domain::content::Action::Delete))
 }
 
-/// The newest applied item under a further condition.
+/// The newest applied item under a further condition; without a UID in whichever namespace of that name.
 pub(super) async fn newest(
     c: &mut Conn,
     key: &DeploymentKey,
+    namespace_uid: Option<&str>,
     condition: &str,
 ) -> Result<Option<(Change, Revision, Item)>> {
-    let q = select_all_three(&format!(
-        "{condition} ORDER BY i.applied_at DESC, i.id DESC LIMIT 1"
-    ));
-    let row = c
-        .one(q.text, args![&key.cluster, &key.namespace, &key.name])
-        .await?;
+    let mut q = select_all_three(condition);
+    q.args = args![&key.cluster, &key.namespace, &key.name];
+    if let Some(uid) = namespace_uid {
+        q.push(" AND i.namespace_uid = ").arg(uid);
+    }
+    q.push(" ORDER BY i.applied_at DESC, i.id DESC LIMIT 1");
+    let row = c.one(q.text, q.args).await?;
     row.map(|r| all_three(&r)).transpose()
 }
 
-pub(super) async fn applied_count(c: &mut Conn, key: &DeploymentKey) -> Result<usize> {
+pub(super) async fn applied_count(
+    c: &mut Conn,
+    key: &DeploymentKey,
+    namespace_uid: &str,
+    (at, id): (Option<Micros>, ItemId),
+) -> Result<usize> {
     let sql = format!(
-        "SELECT count(*) AS n FROM items i WHERE {OF_DEPLOYMENT} AND i.state = 'applied' AND i.action <> 'delete'"
+        "SELECT count(*) AS n FROM items i WHERE {OF_DEPLOYMENT} AND {IN_NAMESPACE} AND i.state = 'applied' AND i.action <> 'delete'
+         AND (i.applied_at, i.id) <= ($5, $6)"
     );
-    let row = c
-        .one(sql, args![&key.cluster, &key.namespace, &key.name])
-        .await?;
+    let values = args![
+        &key.cluster,
+        &key.namespace,
+        &key.name,
+        namespace_uid,
+        at,
+        id
+    ];
+    let row = c.one(sql, values).await?;
     let n = row.map(|r| r.int("n")).transpose()?.unwrap_or(0);
     Ok(usize::try_from(n).unwrap_or(0))
 }
 
 pub(super) async fn approved_fingerprints(
     c: &mut Conn,
-    keys: &[DeploymentKey],
+    deployments: &[(DeploymentKey, String)],
 ) -> Result<BTreeMap<DeploymentKey, Approved>> {
     const LATER: &str = "n.cluster_name = i.cluster_name AND n.namespace = i.namespace AND n.object_name = i.object_name
-        AND n.object_kind = i.object_kind AND n.state = 'applied' AND (n.applied_at, n.id) > (i.applied_at, i.id)";
+        AND n.namespace_uid = i.namespace_uid AND n.object_kind = i.object_kind AND n.state = 'applied' AND (n.applied_at, n.id) > (i.applied_at, i.id)";
     let mut approved = BTreeMap::new();
-    for some in keys.chunks(200) {
+    for some in deployments.chunks(200) {
         // Later than what is approved there can only be stops.
         let mut q = Sql::new(&format!(
             "SELECT i.cluster_name AS cluster_name, i.namespace AS namespace, i.object_name AS object_name, i.fingerprint AS fingerprint,
@@ -206,15 +225,17 @@ pub(super) async fn approved_fingerprints(
              FROM items i JOIN changes c ON c.id = i.change_id
              WHERE i.state = 'applied' AND i.object_kind = 'InferenceService' AND i.action <> 'delete' AND c.kind <> 'stop'
                AND NOT EXISTS (SELECT 1 FROM items n JOIN changes k ON k.id = n.change_id WHERE {LATER} AND k.kind <> 'stop')
-               AND (i.cluster_name, i.namespace, i.object_name) IN (VALUES "
+               AND (i.cluster_name, i.namespace, i.object_name, i.namespace_uid) IN (VALUES "
         ));
-        for (n, key) in some.iter().enumerate() {
+        for (n, (key, uid)) in some.iter().enumerate() {
             q.push(if n == 0 { "(" } else { ", (" });
             q.arg(&key.cluster)
                 .push(", ")
                 .arg(&key.namespace)
                 .push(", ")
                 .arg(&key.name)
+                .push(", ")
+                .arg(uid)
                 .push(")");
         }
         q.push(")");
@@ -237,11 +258,12 @@ pub(super) async fn approved_fingerprints(
 pub(super) async fn applied(
     c: &mut Conn,
     key: &DeploymentKey,
+    namespace_uid: &str,
     after: Option<&str>,
     limit: usize,
 ) -> Result<Page<(Change, Revision, Item)>> {
-    let mut q = select_all_three("AND i.action <> 'delete'");
-    q.args = args![&key.cluster, &key.namespace, &key.name];
+    let mut q = select_all_three(&format!("AND {IN_NAMESPACE} AND i.action <> 'delete'"));
+    q.args = args![&key.cluster, &key.namespace, &key.name, namespace_uid];
     if let Some(after) = after {
         let (at, id) = page::decode::<(Micros, ItemId)>(after)?;
         q.push(" AND (i.applied_at, i.id) < (")
@@ -264,16 +286,26 @@ pub(super) async fn applied(
 pub(super) async fn last_approved_by(
     c: &mut Conn,
     key: &DeploymentKey,
+    namespace_uid: &str,
     person: PersonId,
 ) -> Result<Option<Revision>> {
     let sql = select_revisions(
         "JOIN changes c ON c.id = v.change_id JOIN decisions d ON d.revision_id = v.id
          WHERE c.cluster_name = $1 AND c.namespace = $2 AND c.object_name = $3 AND c.object_kind = 'InferenceService'
-           AND d.person = $4 AND d.outcome = 'approve' AND d.undone_at IS NULL AND d.voided_at IS NULL
+           AND c.namespace_uid = $4 AND d.person = $5 AND d.outcome = 'approve' AND d.undone_at IS NULL AND d.voided_at IS NULL
          ORDER BY d.decided_at DESC, d.id DESC LIMIT 1",
     );
     let row = c
-        .one(sql, args![&key.cluster, &key.namespace, &key.name, person])
+        .one(
+            sql,
+            args![
+                &key.cluster,
+                &key.namespace,
+                &key.name,
+                namespace_uid,
+                person
+            ],
+        )
         .await?;
     row.map(|r| revision(&r)).transpose()
 }

@@ -241,7 +241,7 @@ pub async fn stopped(
     applied_change(db, n, change, approver, Action::Apply, applied_at).await;
 }
 
-async fn applied_change(
+pub async fn applied_change(
     db: &Db,
     n: u128,
     change: Change,

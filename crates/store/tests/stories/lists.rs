@@ -4,6 +4,7 @@ use domain::{
     change::*,
     content::Action,
     ids::*,
+    place::DeploymentKey,
 };
 use services::ports::*;
 use store::testing::TestDatabase;
@@ -12,8 +13,16 @@ crate::stories!(
     lists_show_what_may_be_seen,
     the_queue_is_what_a_person_may_decide,
     what_is_approved_to_run,
+    a_namespace_that_was_made_anew_is_another,
     presence_is_short
 );
+
+/// The namespace of [`change`].
+const HERE: &str = "uid-of-namespace";
+
+fn here(names: &[&str]) -> Vec<(DeploymentKey, String)> {
+    names.iter().map(|n| (key(n), HERE.to_owned())).collect()
+}
 
 async fn lists_show_what_may_be_seen(t: &TestDatabase) {
     let db = t.open().await;
@@ -317,11 +326,11 @@ async fn the_queue_is_what_a_person_may_decide(t: &TestDatabase) {
 async fn what_is_approved_to_run(t: &TestDatabase) {
     let db = t.open().await;
     let (who, approver) = (person(&db, 1).await, person(&db, 2).await);
-    assert_eq!(db.approved(&key("llama")).await.unwrap(), None);
+    assert_eq!(db.approved(&key("llama"), HERE).await.unwrap(), None);
     applied(&db, 1, "llama", who, approver, Action::Apply, at(300)).await;
     applied(&db, 2, "llama", who, approver, Action::Apply, at(400)).await;
     applied(&db, 3, "mistral", who, approver, Action::Apply, at(350)).await;
-    let (c, r, i) = db.approved(&key("llama")).await.unwrap().unwrap();
+    let (c, r, i) = db.approved(&key("llama"), HERE).await.unwrap().unwrap();
     assert_eq!(
         (c.id, r.id, i.id, c.state),
         (
@@ -331,10 +340,13 @@ async fn what_is_approved_to_run(t: &TestDatabase) {
             ChangeState::Applied
         )
     );
-    let page = db.applied_revisions(&key("llama"), None, 1).await.unwrap();
+    let page = db
+        .applied_revisions(&key("llama"), HERE, None, 1)
+        .await
+        .unwrap();
     assert_eq!(page.rows[0].1.id, r.id);
     let rest = db
-        .applied_revisions(&key("llama"), page.next.as_deref(), 1)
+        .applied_revisions(&key("llama"), HERE, page.next.as_deref(), 1)
         .await
         .unwrap();
     assert_eq!(
@@ -342,7 +354,7 @@ async fn what_is_approved_to_run(t: &TestDatabase) {
         (RevisionId(uuid(2001)), None)
     );
     let hashes = db
-        .approved_fingerprints(&[key("llama"), key("mistral"), key("none")])
+        .approved_fingerprints(&here(&["llama", "mistral", "none"]))
         .await
         .unwrap();
     assert_eq!(hashes.len(), 2);
@@ -354,29 +366,39 @@ async fn what_is_approved_to_run(t: &TestDatabase) {
         }
     );
     assert_eq!(
-        db.last_approved_by(&key("llama"), approver.0)
+        db.last_approved_by(&key("llama"), HERE, approver.0)
             .await
             .unwrap()
             .map(|r| r.id),
         Some(r.id)
     );
     assert_eq!(
-        db.last_approved_by(&key("llama"), who.0).await.unwrap(),
+        db.last_approved_by(&key("llama"), HERE, who.0)
+            .await
+            .unwrap(),
         None
     );
     // A stop carries what nobody approved: what was approved before it stays what counts.
     stopped(&db, 5, "llama", who, approver, at(450)).await;
     assert_eq!(
-        db.approved(&key("llama"))
+        db.approved(&key("llama"), HERE)
             .await
             .unwrap()
             .map(|(c, ..)| c.id),
         Some(ChangeId(uuid(1002)))
     );
-    let last = db.last_applied(&key("llama")).await.unwrap().unwrap();
+    let last = db
+        .last_applied(&key("llama"), Some(HERE))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(last.0.id, ChangeId(uuid(1005)));
-    assert_eq!(db.applied_count(&key("llama")).await.unwrap(), 3);
-    let marks = db.approved_fingerprints(&[key("llama")]).await.unwrap();
+    let up_to = async |i: &Item| {
+        let until = (i.applied_at, i.id);
+        db.applied_count(&key("llama"), HERE, until).await.unwrap()
+    };
+    assert_eq!((up_to(&last.2).await, up_to(&i).await), (3, 2));
+    let marks = db.approved_fingerprints(&here(&["llama"])).await.unwrap();
     assert_eq!(
         marks[&key("llama")],
         Approved {
@@ -386,15 +408,15 @@ async fn what_is_approved_to_run(t: &TestDatabase) {
     );
     // After a deletion nothing is approved to run; the history stays.
     applied(&db, 4, "llama", who, approver, Action::Delete, at(500)).await;
-    assert_eq!(db.approved(&key("llama")).await.unwrap(), None);
+    assert_eq!(db.approved(&key("llama"), HERE).await.unwrap(), None);
     assert!(
-        !db.approved_fingerprints(&[key("llama")])
+        !db.approved_fingerprints(&here(&["llama"]))
             .await
             .unwrap()
             .contains_key(&key("llama"))
     );
     assert_eq!(
-        db.applied_revisions(&key("llama"), None, 10)
+        db.applied_revisions(&key("llama"), HERE, None, 10)
             .await
             .unwrap()
             .rows
@@ -403,11 +425,61 @@ async fn what_is_approved_to_run(t: &TestDatabase) {
     );
     // Nor does a stop after it bring the baseline back.
     stopped(&db, 6, "llama", who, approver, at(600)).await;
-    assert_eq!(db.approved(&key("llama")).await.unwrap(), None);
-    let marks = db.approved_fingerprints(&[key("llama")]).await.unwrap();
+    assert_eq!(db.approved(&key("llama"), HERE).await.unwrap(), None);
+    let marks = db.approved_fingerprints(&here(&["llama"])).await.unwrap();
     assert!(marks.is_empty());
-    let last = db.last_applied(&key("llama")).await.unwrap().unwrap();
+    let last = db
+        .last_applied(&key("llama"), Some(HERE))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(last.0.id, ChangeId(uuid(1006)));
+}
+
+/// What was approved, asked for and done in a namespace that is gone is neither shown nor counted in
+/// one that was made under its name, for another unit.
+async fn a_namespace_that_was_made_anew_is_another(t: &TestDatabase) {
+    const NOW: &str = "uid-of-the-new-one";
+    let db = t.open().await;
+    let (who, approver) = (person(&db, 1).await, person(&db, 2).await);
+    applied(&db, 1, "llama", who, approver, Action::Apply, at(300)).await;
+    let llama = key("llama");
+    let both = |uid: &str| vec![(llama.clone(), uid.to_owned())];
+    assert_eq!(db.approved(&llama, NOW).await.unwrap(), None);
+    assert!(
+        db.approved_fingerprints(&both(NOW))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(db.last_applied(&llama, Some(NOW)).await.unwrap(), None);
+    let revisions = db.applied_revisions(&llama, NOW, None, 10).await.unwrap();
+    assert!(revisions.rows.is_empty());
+    let mine = db.last_approved_by(&llama, NOW, approver.0).await.unwrap();
+    assert_eq!(mine, None);
+    let listed = async |uid: &str| {
+        let filter = ChangeFilter {
+            deployment: Some(llama.clone()),
+            namespace_uid: Some(uid.to_owned()),
+            ..everywhere()
+        };
+        db.change_list(&filter, None, 10).await.unwrap().rows.len()
+    };
+    assert_eq!((listed(NOW).await, listed(HERE).await), (0, 1));
+
+    // What comes there takes nothing from what was approved before, nor is it numbered after it.
+    let (mut c, _, _) = change(2, "llama", who);
+    c.place.namespace_uid = NOW.into();
+    applied_change(&db, 2, c, approver, Action::Apply, at(400)).await;
+    for (uid, n) in [(HERE, 1), (NOW, 2)] {
+        let (c, _, i) = db.approved(&llama, uid).await.unwrap().unwrap();
+        assert_eq!(c.id, ChangeId(uuid(1000 + n)));
+        let until = (i.applied_at, i.id);
+        assert_eq!(db.applied_count(&llama, uid, until).await.unwrap(), 1);
+        assert_eq!(db.approved_fingerprints(&both(uid)).await.unwrap().len(), 1);
+    }
+    let last = db.last_applied(&llama, None).await.unwrap().unwrap();
+    assert_eq!(last.0.place.namespace_uid, NOW);
 }
 
 async fn presence_is_short(t: &TestDatabase) {

@@ -488,7 +488,7 @@ impl Clusters for Nobody {
     ) -> Result<Vec<(String, Vec<String>)>, Refusal> {
         Err(no_cluster())
     }
-    async fn permissions(&self, _: &str) -> Vec<Permission> {
-        vec![]
+    async fn permissions(&self, _: &str) -> Permissions {
+        Permissions::default()
     }
 }
