@@ -59,7 +59,7 @@ const DETAILS: [(&str, &str, &str); 8] = [
 /// The page that is the baseline of the others: what the server takes to answer at all.
 const BASELINE: &str = "/healthz";
 const CONNECTIONS: usize = 4;
-const DURATION: Duration = Duration::from_secs(5);
+const DURATION: Duration = Duration::from_secs(3);
 
 /// The console whose pages are measured, and who looks at them.
 pub struct Pages<'a> {
@@ -115,14 +115,18 @@ impl Pages<'_> {
     /// The first link of a page whose address begins so.
     fn first_link(&self, list: &str, begins: &str) -> Result<String> {
         let text = load::page(self.listen, list, self.cookie)?;
-        let main = text.split_once("<main").map_or(&*text, |(_, main)| main);
-        let link = main.split("href=\"").skip(1).find_map(|rest| {
-            let link = rest.split('"').next()?;
-            link.starts_with(begins).then(|| link.to_owned())
-        });
-        link.map(|link| link.replace("&amp;", "&"))
-            .ok_or_else(|| format!("{list} has no link to {begins}…"))
+        link_in(&text, begins).ok_or_else(|| format!("{list} has no link to {begins}…"))
     }
+}
+
+/// The first link of a page's main part whose address begins so; what a page offers to download is none.
+fn link_in(page: &str, begins: &str) -> Option<String> {
+    let main = page.split_once("<main").map_or(page, |(_, main)| main);
+    main.split("href=\"").skip(1).find_map(|rest| {
+        let link = rest.split('"').next()?.replace("&amp;", "&");
+        let more = link.strip_prefix(begins)?;
+        (!more.starts_with("export")).then_some(link)
+    })
 }
 
 fn page(report: &mut Report, what: &str, load: Load, base: Load, goals: bool) {
@@ -153,4 +157,19 @@ fn page(report: &mut Report, what: &str, load: Load, base: Load, goals: bool) {
         Some(base.per_second),
         rate,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_of_the_main_part_is_found_and_no_download() {
+        let page = r#"<nav><a href="/audit/1"></a></nav><main><a href="/audit/export?a=1&amp;b=2"></a><a href="/audit/7?a=1&amp;b=2"></a></main>"#;
+        assert_eq!(
+            link_in(page, "/audit/").as_deref(),
+            Some("/audit/7?a=1&b=2")
+        );
+        assert_eq!(link_in(page, "/changes/"), None);
+    }
 }
