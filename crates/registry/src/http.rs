@@ -165,7 +165,8 @@ impl Connection {
             .get_or_try_init(|| async {
                 let here = addresses(&self.base).await?;
                 let policy = self.transport.policy.beside(&here);
-                Ok((policy, pool(policy, &self.transport.authorities)?))
+                let http = pool(policy, &self.transport.authorities)?;
+                Ok::<_, RegistryError>((policy, http))
             })
             .await?;
         policy.check(url)?;
