@@ -3,9 +3,9 @@
 use domain::{
     Micros,
     artifact::{
-        ArtifactKind, Card, Descriptor, Document, ImageConfig, MAX_REPORT_BYTES, Manifest,
-        ModelFacts, PickleFact, ScanFact, SignatureFact, Sources, TrustedKey, detect, media_types,
-        parse_packaging, parse_trivy,
+        ArtifactKind, Card, Descriptor, Document, FileLayer, ImageConfig, Manifest, ModelFacts,
+        PickleFact, PickleScan, ScanFact, SignatureFact, Sources, TrustedKey, detect,
+        parse_packaging,
     },
     ids::Digest,
 };
@@ -14,15 +14,17 @@ use crate::{
     client::Client,
     cosign::Keys,
     error::Result,
-    layers::{Contents, Scope},
+    layers::{Contents, Scope, file_names},
 };
 
 /// Largest configuration that is read.
 const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 /// Most layers that are looked into.
 const MAX_LAYERS: usize = 200;
-/// Most reports of one digest that are read.
-const MAX_REPORTS: usize = 8;
+/// Most other platforms of an index whose files are looked into.
+const MAX_OTHERS: usize = 4;
+/// Longest time for them; it has room in the time of the whole call.
+const OTHERS_TIME: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// A layer, as its manifest describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +71,8 @@ struct Chosen {
     digest: Digest,
     manifest: Manifest,
     platforms: Vec<String>,
+    /// The images of the other platforms.
+    others: Vec<Descriptor>,
 }
 
 impl Client {
@@ -140,7 +144,10 @@ impl Client {
                     .ok()
             });
 
-        let mut contents = self.contents(repository, manifest, image.as_ref()).await;
+        let mut budget = self.limits().inspection_bytes;
+        let mut contents = self
+            .contents(repository, manifest, image.as_ref(), &mut budget)
+            .await;
         let listing = contents.listing();
         let kind = detect(manifest, image.as_ref(), &listing);
         let packaging = config.as_deref().and_then(|bytes| {
@@ -168,7 +175,17 @@ impl Client {
             );
         }
 
-        let scan = match &referrers {
+        let mut pickles = contents.pickles();
+        // What the digest runs on another platform is part of what is decided.
+        let mut complete = listing.complete;
+        if complete {
+            let others = self.others(repository, &chosen.others, &mut budget, &mut pickles);
+            if let Err(gap) = others.await {
+                complete = false;
+                notes.push(gap);
+            }
+        }
+        let mut scan = match &referrers {
             Ok(list) => {
                 self.scan(
                     repository,
@@ -189,21 +206,31 @@ impl Client {
                 None
             }
         };
+        if let Some(scan) = scan.as_mut().filter(|_| !chosen.others.is_empty()) {
+            let labels: Vec<String> = chosen.others.iter().map(platform).collect();
+            scan.reason.push_str(&format!(
+                " A report is about one platform; this version also has {}.",
+                labels.join(", ")
+            ));
+        }
         let card = contents.card();
         if let Some(problem) = card.as_ref().and_then(|c| c.problem.clone()) {
             notes.push(problem);
         }
-        let pickle = PickleFact::of(contents.pickles());
+        let pickle = PickleFact::of(pickles, complete);
         let mut facts = ModelFacts::assemble(Sources {
             files: listing,
             config: contents.config(),
             safetensors: contents.tensors(),
+            index_bytes: contents.index_bytes(),
             gguf: contents.gguf(),
             packaging,
             card: card.clone(),
             image,
             annotations: manifest.annotations.clone(),
+            file_layers: file_layers(manifest, kind),
         });
+        facts.files.complete = complete;
         facts.artifact_bytes = Some(manifest.layers_size());
         facts.notes = notes;
         facts.notes.append(&mut contents.notes);
@@ -244,6 +271,7 @@ impl Client {
                     digest: digest.clone(),
                     manifest,
                     platforms: Vec::new(),
+                    others: Vec::new(),
                 });
             }
             Document::Index(index) => index,
@@ -271,6 +299,11 @@ impl Client {
                 digest: descriptor.digest.clone(),
                 manifest,
                 platforms,
+                others: candidates
+                    .iter()
+                    .filter(|d| d.digest != descriptor.digest)
+                    .map(|d| (*d).clone())
+                    .collect(),
             }),
             Document::Index(_) => Err(domain::artifact::Malformed::new(
                 "The image index",
@@ -280,12 +313,60 @@ impl Client {
         }
     }
 
-    /// What lies in the layers.
+    /// Looks into the images of an index's other platforms and adds the files in them that run
+    /// code. An error says, in a sentence, what of them is not known.
+    async fn others(
+        &self,
+        repository: &str,
+        others: &[Descriptor],
+        budget: &mut u64,
+        pickles: &mut Vec<PickleScan>,
+    ) -> std::result::Result<(), String> {
+        let unread = |d: &Descriptor| {
+            format!(
+                "The files of the image for {} could not all be read.",
+                platform(d)
+            )
+        };
+        let deadline = tokio::time::Instant::now() + OTHERS_TIME;
+        for (number, other) in others.iter().enumerate() {
+            if number == MAX_OTHERS {
+                return Err(format!(
+                    "There are more than {MAX_OTHERS} other platforms; the rest was not looked into."
+                ));
+            }
+            let work = async {
+                let document = self.manifest(repository, &other.digest).await.ok()?.1;
+                let Document::Manifest(manifest) = document else {
+                    return None;
+                };
+                Some(self.contents(repository, &manifest, None, budget).await)
+            };
+            let contents = tokio::time::timeout_at(deadline, work)
+                .await
+                .ok()
+                .flatten()
+                .ok_or_else(|| unread(other))?;
+            for mut scan in contents.pickles() {
+                if !pickles.contains(&scan) {
+                    scan.file = format!("{} ({})", scan.file, platform(other));
+                    pickles.push(scan);
+                }
+            }
+            if !contents.complete {
+                return Err(unread(other));
+            }
+        }
+        Ok(())
+    }
+
+    /// What lies in the layers; `budget` is what may still be downloaded, in bytes.
     async fn contents(
         &self,
         repository: &str,
         manifest: &Manifest,
         image: Option<&ImageConfig>,
+        budget: &mut u64,
     ) -> Contents {
         let scope = if manifest.is_container_image() {
             Scope::Models
@@ -300,8 +381,8 @@ impl Client {
         }
         // A server's image is known by what it starts; its gigabytes of libraries say nothing more.
         let serves = image.and_then(ImageConfig::serving_hint).is_some();
-        let mut budget = self.limits().inspection_bytes;
-        for (number, layer) in manifest.layers.iter().enumerate() {
+        let names = file_names(&manifest.layers);
+        for (number, (layer, name)) in manifest.layers.iter().zip(&names).enumerate() {
             if number == MAX_LAYERS {
                 contents.gap(format!(
                     "There are more than {MAX_LAYERS} layers; the rest was not read."
@@ -312,104 +393,38 @@ impl Client {
                 contents.complete = false;
                 continue;
             }
-            self.look_into(repository, layer, &mut contents, &mut budget)
+            self.look_into(repository, layer, name.as_deref(), &mut contents, budget)
                 .await;
         }
         contents
     }
-
-    /// The newest report among the referrers of a digest and of the manifest that was looked into.
-    #[allow(clippy::too_many_arguments)]
-    async fn scan(
-        &self,
-        repository: &str,
-        digest: &Digest,
-        manifest_digest: &Digest,
-        listed: &[Descriptor],
-        kind: ArtifactKind,
-        now: Micros,
-        notes: &mut Vec<String>,
-    ) -> Option<ScanFact> {
-        let mut reports: Vec<Descriptor> = listed
-            .iter()
-            .filter(|d| report_kind(d).is_some())
-            .cloned()
-            .collect();
-        if digest != manifest_digest {
-            match self.referrers(repository, manifest_digest).await {
-                Ok(more) => reports.extend(more.into_iter().filter(|d| report_kind(d).is_some())),
-                Err(e) => notes.push(format!(
-                    "Reports on the image of one platform could not be listed: {}",
-                    e.message()
-                )),
-            }
-        }
-        let mut newest: Option<ScanFact> = None;
-        for descriptor in reports.iter().take(MAX_REPORTS) {
-            let fact = match report_kind(descriptor) {
-                Some(Report::Trivy) => match self.trivy(repository, descriptor).await {
-                    Ok(report) => ScanFact::judge(
-                        report,
-                        kind,
-                        &[digest, manifest_digest],
-                        Some(descriptor.digest.clone()),
-                        now,
-                    ),
-                    Err(e) => {
-                        notes.push(format!("A scan report could not be read: {}", e.message()));
-                        continue;
-                    }
-                },
-                Some(Report::Sarif) => ScanFact::not_scannable(
-                    "SARIF",
-                    "There is a report in SARIF, which is not read; attach Trivy's JSON.",
-                    Some(descriptor.digest.clone()),
-                ),
-                None => continue,
-            };
-            let newer = newest
-                .as_ref()
-                .is_none_or(|old| old.report.created < fact.report.created);
-            if newer {
-                newest = Some(fact);
-            }
-        }
-        newest
-    }
-
-    async fn trivy(
-        &self,
-        repository: &str,
-        descriptor: &Descriptor,
-    ) -> Result<domain::artifact::ScanReport> {
-        let missing = || domain::artifact::Malformed::new("The scan report", "holds no report");
-        let Document::Manifest(manifest) = self.manifest(repository, &descriptor.digest).await?.1
-        else {
-            return Err(missing().into());
-        };
-        let layer = manifest.layers.first().ok_or_else(missing)?;
-        let bytes = self
-            .blob(
-                repository,
-                layer,
-                MAX_REPORT_BYTES as u64,
-                "The scan report",
-            )
-            .await?;
-        Ok(parse_trivy(&bytes)?)
-    }
 }
 
-/// Kinds of reports that are attached to images.
-enum Report {
-    Trivy,
-    Sarif,
+/// The weights of Docker's model artifacts, which `oras pull` passes over.
+fn file_layers(manifest: &Manifest, kind: ArtifactKind) -> Vec<FileLayer> {
+    if kind != ArtifactKind::DockerModel {
+        return Vec::new();
+    }
+    let names = file_names(&manifest.layers);
+    let weights = |name: &String| name.ends_with(".gguf") || name.ends_with(".safetensors");
+    manifest
+        .layers
+        .iter()
+        .zip(names)
+        .filter_map(|(layer, name)| {
+            Some(FileLayer {
+                name: name.filter(weights)?,
+                digest: layer.digest.clone(),
+            })
+        })
+        .take(MAX_LAYERS)
+        .collect()
 }
 
-fn report_kind(descriptor: &Descriptor) -> Option<Report> {
-    match descriptor.artifact_type.as_deref()? {
-        media_types::TRIVY_REPORT => Some(Report::Trivy),
-        media_types::SARIF => Some(Report::Sarif),
-        _ => None,
-    }
+/// Where an image of an index runs.
+fn platform(descriptor: &Descriptor) -> String {
+    descriptor
+        .platform
+        .as_ref()
+        .map_or_else(|| "an unnamed platform".to_owned(), |p| p.label())
 }

@@ -191,14 +191,20 @@ impl Registries {
         ctx.store
             .audit_append(std::slice::from_ref(&intent))
             .await?;
-        if let Err(e) = ctx.registries.validate(&row, password.as_deref()).await {
+        let checked = ctx.registries.validate(&row, password.as_deref()).await;
+        if let Err(e) = checked.and_then(|info| listed(&info, &row.rules)) {
             let message = match &e.remedy {
                 Some(r) => format!("{} {r}", e.message),
                 None => e.message.clone(),
             };
             let refused = ended(RecordOutcome::Failure, Some(message.clone()));
             ctx.store.audit_append(&[refused]).await?;
-            return Err(Error::field("url", message));
+            let of_a_rule = e.fields.iter().any(|f| f.field.starts_with("rules."));
+            return Err(if of_a_rule {
+                e
+            } else {
+                Error::field("url", message)
+            });
         }
         let stored = ended(RecordOutcome::Success, None);
         let put = ctx
@@ -302,6 +308,14 @@ impl Registries {
             .map(|b| String::from_utf8(b).map_err(Error::internal))
             .transpose()
     }
+}
+
+/// Where a registry lists no repositories, rules have to name them.
+fn listed(info: &RegistryInfo, rules: &[SyncRule]) -> Result<()> {
+    if info.catalog {
+        return Ok(());
+    }
+    Rules::compile(rules)?.without_list()
 }
 
 /// What the audit log keeps of a registry's settings: never the password.

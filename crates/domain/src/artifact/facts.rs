@@ -13,6 +13,8 @@ use super::{
     malformed::clean,
     packaging::{PackagingFacts, count},
 };
+use crate::ids::Digest;
+
 /// Tensors of one type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DtypeTotal {
@@ -78,6 +80,8 @@ pub struct Sources {
     pub config: Option<ConfigJson>,
     /// Sum over the safetensors headers.
     pub safetensors: Option<TensorSummary>,
+    /// What the index of the safetensors files says of all of them, in bytes.
+    pub index_bytes: Option<u64>,
     /// The first GGUF header.
     pub gguf: Option<GgufHeader>,
     /// The packaging's configuration.
@@ -88,6 +92,17 @@ pub struct Sources {
     pub image: Option<ImageConfig>,
     /// The manifest's annotations.
     pub annotations: BTreeMap<String, String>,
+    /// Layers that are one file each.
+    pub file_layers: Vec<FileLayer>,
+}
+
+/// A layer that is one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileLayer {
+    /// What the file is called, or is to be called where nothing says it.
+    pub name: String,
+    /// Digest of the layer, which is that of the file.
+    pub digest: Digest,
 }
 
 /// What is known of a model.
@@ -122,20 +137,26 @@ pub struct ModelFacts {
     pub languages: Vec<String>,
     /// Models that it was made from.
     pub base_models: Vec<String>,
-    /// Bytes of the model's files, unpacked.
+    /// Bytes of the model's files, unpacked; unknown where not all files are.
     pub size_bytes: Option<u64>,
     /// Bytes of the whole artifact as stored (compressed where it is).
     pub artifact_bytes: Option<u64>,
     /// Tensors by type.
     pub tensors: Option<TensorSummary>,
+    /// Bytes of all tensors by the index of the files (`model.safetensors.index.json`).
+    pub index_bytes: Option<u64>,
     /// What sizing needs of `config.json`.
     pub config: Option<ConfigJson>,
     /// The server in a serving image: `vLLM`.
     pub server: Option<String>,
-    /// The port that the server listens on.
+    /// The program that an image starts which is no server that we know: `python`.
+    pub program: Option<String>,
+    /// The port that the server or program listens on.
     pub port: Option<u16>,
     /// The files that are known.
     pub files: FileListing,
+    /// Layers that are one file each.
+    pub file_layers: Vec<FileLayer>,
     /// What could not be read and why, in sentences to show.
     pub notes: Vec<String>,
 }
@@ -148,11 +169,13 @@ impl ModelFacts {
             files,
             config,
             safetensors,
+            index_bytes,
             gguf,
             packaging,
             card,
             image,
             annotations,
+            file_layers,
         } = sources;
         let packaging = packaging.unwrap_or_default();
         let card_meta = card.map(|c| c.meta).unwrap_or_default();
@@ -205,8 +228,17 @@ impl ModelFacts {
             .iter()
             .filter(|f| f.is_model_file())
             .map(|f| f.size)
-            .reduce(u64::saturating_add);
+            .reduce(u64::saturating_add)
+            .filter(|_| files.complete);
         let hint = image.as_ref().and_then(ImageConfig::serving_hint);
+        let program = image
+            .as_ref()
+            .filter(|_| hint.is_none())
+            .and_then(ImageConfig::program);
+        let own_port = image
+            .as_ref()
+            .filter(|_| program.is_some())
+            .and_then(|i| i.ports.iter().copied().min());
 
         Self {
             name: packaging
@@ -273,11 +305,14 @@ impl ModelFacts {
             base_models: card_meta.base_models,
             size_bytes: model_bytes,
             tensors,
+            index_bytes,
             config,
             artifact_bytes: None,
-            port: hint.as_ref().and_then(|h| h.port),
+            port: hint.as_ref().and_then(|h| h.port).or(own_port),
             server: hint.map(|h| h.server),
+            program,
             files,
+            file_layers,
             notes: Vec::new(),
         }
     }
@@ -353,6 +388,17 @@ mod tests {
         assert_eq!(facts.runtime_formats, ["vLLM", "huggingface"]);
         assert_eq!(facts.licence_files, ["models/LICENSE"]);
         assert_eq!(facts.size_bytes, Some(100));
+    }
+
+    #[test]
+    fn some_of_the_files_are_not_the_size_of_all() {
+        let mut listing = files(&["models/model-00001-of-00004.safetensors"]);
+        listing.complete = false;
+        let facts = ModelFacts::assemble(Sources {
+            files: listing,
+            ..Sources::default()
+        });
+        assert_eq!(facts.size_bytes, None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod malformed;
 mod manifest;
 mod names;
 mod packaging;
+mod packed;
 mod pickle;
 mod safetensors;
 mod scan;
@@ -27,7 +28,7 @@ mod trivy;
 pub use card::{Card, CardMeta, MAX_CARD_BYTES};
 pub use config_json::{ConfigJson, Quantization};
 pub use events::{EventAction, MAX_EVENTS, MAX_EVENTS_BYTES, RegistryEvent, parse_events};
-pub use facts::{DtypeTotal, ModelFacts, Sources, TensorSummary};
+pub use facts::{DtypeTotal, FileLayer, ModelFacts, Sources, TensorSummary};
 pub use format::{FileEntry, FileListing, ModelFormat};
 pub use gguf::{GgufHeader, MAX_GGUF_HEADER_BYTES};
 pub use image_config::{ImageConfig, ServingHint};
@@ -41,10 +42,12 @@ pub use packaging::{PackagingFacts, parse_packaging};
 pub use pickle::{
     PickleFact, PickleFinding, PickleScan, PickleState, is_pickle_name, scan_model_file,
 };
-pub use safetensors::{MAX_SAFETENSORS_HEADER_BYTES, header_length, parse_header};
+pub use safetensors::{
+    MAX_INDEX_BYTES, MAX_SAFETENSORS_HEADER_BYTES, header_length, index_total, parse_header,
+};
 pub use scan::{
     Finding, STALE_AFTER_MICROS, ScanFact, ScanReport, ScanState, Severity, SeveritySummary,
 };
 pub use servability::{ArtifactAddress, Obstacle, Scheme, Servability, Way, WayOut, servability};
 pub use signature::{SignatureFact, TrustedKey, VerifiedBy};
-pub use trivy::{MAX_REPORT_BYTES, parse_trivy};
+pub use trivy::{MAX_REPORT_BYTES, is_trivy, parse_trivy};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::artifact::{
-    Card, ConfigJson, FileEntry, FileListing, GgufHeader, MAX_CARD_BYTES, MAX_GGUF_HEADER_BYTES,
-    PickleScan, TensorSummary, header_length, is_pickle_name, parse_header, scan_model_file,
+    GgufHeader, MAX_CARD_BYTES, MAX_GGUF_HEADER_BYTES, MAX_INDEX_BYTES, PickleScan, TensorSummary,
+    header_length, index_total, is_pickle_name, parse_header, scan_model_file,
 };
 
 use super::{
@@ -36,12 +36,17 @@ pub(crate) enum Scope {
 #[derive(Debug)]
 pub(crate) struct Contents {
     scope: Scope,
-    files: BTreeMap<String, u64>,
-    cards: BTreeMap<String, Vec<u8>>,
-    configs: BTreeMap<String, Vec<u8>>,
-    tensors: BTreeMap<String, TensorSummary>,
-    gguf: BTreeMap<String, GgufHeader>,
-    pickles: BTreeMap<String, PickleScan>,
+    pub(super) files: BTreeMap<String, u64>,
+    /// The layer that each file came with: a layer's whiteouts hide nothing of its own.
+    layers: BTreeMap<String, usize>,
+    /// The layer that is being read.
+    layer: usize,
+    pub(super) cards: BTreeMap<String, Vec<u8>>,
+    pub(super) configs: BTreeMap<String, Vec<u8>>,
+    pub(super) tensors: BTreeMap<String, TensorSummary>,
+    pub(super) indexes: BTreeMap<String, u64>,
+    pub(super) gguf: BTreeMap<String, GgufHeader>,
+    pub(super) pickles: BTreeMap<String, PickleScan>,
     /// Whether everything was looked at.
     pub(crate) complete: bool,
     /// What was not, and why, in sentences.
@@ -78,14 +83,22 @@ impl Contents {
         Self {
             scope,
             files: BTreeMap::new(),
+            layers: BTreeMap::new(),
+            layer: 0,
             cards: BTreeMap::new(),
             configs: BTreeMap::new(),
             tensors: BTreeMap::new(),
+            indexes: BTreeMap::new(),
             gguf: BTreeMap::new(),
             pickles: BTreeMap::new(),
             complete: true,
             notes: Vec::new(),
         }
+    }
+
+    /// What comes from now on lies in the next layer.
+    pub(super) fn next_layer(&mut self) {
+        self.layer += 1;
     }
 
     /// Something was not looked at.
@@ -94,7 +107,7 @@ impl Contents {
         self.note(note);
     }
 
-    fn note(&mut self, note: String) {
+    pub(super) fn note(&mut self, note: String) {
         if self.notes.len() < MAX_NOTES && !self.notes.contains(&note) {
             self.notes.push(note);
         }
@@ -122,16 +135,17 @@ impl Contents {
             .await
     }
 
-    /// A link or a device: it hides what an earlier layer had there.
+    /// A link or a device. What a link leads to may be a model file under another name, or lie
+    /// where nothing is read, so what is known of the model's files is not all.
     pub(super) fn take_other(&mut self, path: &str) {
-        if path.starts_with("models/") {
+        if self.scope == Scope::All || path == "models" || path.starts_with("models/") {
             self.forget(path);
-            self.note(format!("{path} is a link or a device and was passed over."));
+            self.gap(format!("{path} is a link or a device and was passed over."));
         }
     }
 
     /// Obeys the marks by which a layer removes what earlier ones hold (OCI image specification,
-    /// "Whiteouts").
+    /// "Whiteouts"). They never hide what their own layer brings, before them or behind.
     fn whiteout(&mut self, path: &str) -> bool {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let Some(removed) = name.strip_prefix(".wh.") else {
@@ -145,17 +159,28 @@ impl Contents {
             } else {
                 format!("{folder}/{removed}")
             };
-            self.forget(&target);
+            if self.is_earlier(&target) {
+                self.forget(&target);
+            }
             self.forget_below(&target);
         }
         true
     }
 
+    /// Whether an earlier layer than the current one holds this file.
+    fn is_earlier(&self, path: &str) -> bool {
+        self.layers
+            .get(path)
+            .is_some_and(|layer| *layer < self.layer)
+    }
+
     fn forget(&mut self, path: &str) {
         self.files.remove(path);
+        self.layers.remove(path);
         self.cards.remove(path);
         self.configs.remove(path);
         self.tensors.remove(path);
+        self.indexes.remove(path);
         self.gguf.remove(path);
         self.pickles.remove(path);
     }
@@ -169,7 +194,7 @@ impl Contents {
         let below: Vec<String> = self
             .files
             .keys()
-            .filter(|p| p.starts_with(&prefix))
+            .filter(|p| p.starts_with(&prefix) && self.is_earlier(p))
             .cloned()
             .collect();
         for path in below {
@@ -199,6 +224,7 @@ impl Contents {
         }
         self.forget(path);
         self.files.insert(path.to_owned(), size);
+        self.layers.insert(path.to_owned(), self.layer);
         if readme {
             let bytes = body.read(size.min(MAX_CARD_BYTES as u64 + 1)).await?;
             self.cards.insert(path.to_owned(), bytes);
@@ -207,6 +233,12 @@ impl Contents {
                 self.configs.insert(path.to_owned(), body.read(size).await?);
             } else {
                 self.note(format!("{path} is larger than is read."));
+            }
+        } else if name.ends_with(".safetensors.index.json") {
+            if size <= MAX_INDEX_BYTES
+                && let Some(total) = index_total(&body.read(size).await?)
+            {
+                self.indexes.insert(path.to_owned(), total);
             }
         } else if self.tensors.len() + self.gguf.len() + self.pickles.len() >= MAX_HEADERS {
             self.gap(format!(
@@ -255,76 +287,6 @@ impl Contents {
         }
         Ok(())
     }
-
-    /// Whether a pickle of this kind of scan was found.
-    pub(crate) fn pickles(&self) -> Vec<PickleScan> {
-        self.pickles.values().cloned().collect()
-    }
-
-    /// The card: the one that lies highest.
-    pub(crate) fn card(&self) -> Option<Card> {
-        highest(&self.cards).map(|(_, bytes)| Card::parse(bytes))
-    }
-
-    /// `config.json`: the one that lies highest, where it can be read.
-    pub(crate) fn config(&mut self) -> Option<ConfigJson> {
-        let (path, parsed) = highest(&self.configs)
-            .map(|(path, bytes)| (path.to_owned(), ConfigJson::parse(bytes)))?;
-        match parsed {
-            Ok(config) => Some(config),
-            Err(malformed) => {
-                self.note(format!("{path} {}.", malformed.problem));
-                None
-            }
-        }
-    }
-
-    /// The sum over the safetensors files; incomplete where a file or a layer could not be read.
-    pub(crate) fn tensors(&self) -> Option<TensorSummary> {
-        let mut sum: Option<TensorSummary> = None;
-        for summary in self.tensors.values() {
-            match &mut sum {
-                Some(sum) => sum.merge(summary),
-                None => sum = Some(summary.clone()),
-            }
-        }
-        let weights = self
-            .files
-            .keys()
-            .filter(|path| path.to_lowercase().ends_with(".safetensors"))
-            .count();
-        if let Some(sum) = &mut sum {
-            sum.complete &= self.complete && weights == self.tensors.len();
-        }
-        sum
-    }
-
-    /// The GGUF header of the largest file.
-    pub(crate) fn gguf(&self) -> Option<GgufHeader> {
-        self.gguf
-            .iter()
-            .max_by_key(|(path, _)| self.files.get(*path))
-            .map(|(_, header)| header.clone())
-    }
-
-    /// The files.
-    pub(crate) fn listing(&self) -> FileListing {
-        FileListing {
-            entries: self
-                .files
-                .iter()
-                .map(|(path, size)| FileEntry::new(path, *size))
-                .collect(),
-            complete: self.complete,
-        }
-    }
-}
-
-/// The entry whose path has the fewest folders, and of those the first.
-fn highest<T>(map: &BTreeMap<String, T>) -> Option<(&str, &T)> {
-    map.iter()
-        .min_by_key(|(path, _)| path.matches('/').count())
-        .map(|(path, value)| (path.as_str(), value))
 }
 
 #[cfg(test)]
@@ -375,19 +337,20 @@ mod tests {
         let mut contents = Contents::new(Scope::Models);
         for path in ["models/a", "models/b/c", "models/b/d", "models/e"] {
             contents.files.insert(path.into(), 1);
+            contents.layers.insert(path.into(), 0);
+        }
+        contents.next_layer();
+        for path in ["models/a", "models/b/own"] {
+            contents.files.insert(path.into(), 1);
+            contents.layers.insert(path.into(), 1);
         }
         assert!(contents.whiteout("models/.wh.a"));
         assert!(contents.whiteout("models/b/.wh..wh..opq"));
         assert!(!contents.whiteout("models/e"));
-        assert_eq!(contents.files.keys().collect::<Vec<_>>(), ["models/e"]);
-    }
-
-    #[test]
-    fn the_highest_file_counts() {
-        let map = BTreeMap::from([
-            ("a/b/README.md".to_owned(), 1),
-            ("z/README.md".to_owned(), 2),
-        ]);
-        assert_eq!(highest(&map), Some(("z/README.md", &2)));
+        // What the same layer brings stays, whether it stands before or behind the mark.
+        assert_eq!(
+            contents.files.keys().collect::<Vec<_>>(),
+            ["models/a", "models/b/own", "models/e"]
+        );
     }
 }
