@@ -125,6 +125,7 @@ pub(crate) struct Data {
     pub usage: Usage,
     pub nodes: BTreeMap<Name, Node>,
     pub quotas: BTreeMap<Name, Quota>,
+    pub limit_ranges: BTreeMap<Name, LimitRange>,
     pub runtimes: BTreeMap<Name, Runtime>,
     pub cluster_runtimes: BTreeMap<Name, Runtime>,
     pub storage: BTreeMap<Name, UriFormats>,

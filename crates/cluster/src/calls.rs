@@ -1,4 +1,4 @@
-//! The calls that go out: dry run, apply, delete, read, rights and secrets' names.
+//! The calls that go out: dry run, apply, delete, read, rights, secrets' names and what else is there.
 
 use crate::{
     identity,
@@ -10,6 +10,7 @@ use domain::{
     finding::{Finding, Severity},
     person::ClusterIdentity,
     place::DeploymentKey,
+    references::Referred,
 };
 use http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, de::IgnoredAny};
@@ -350,6 +351,30 @@ impl Cluster {
                 )
             })
             .collect())
+    }
+
+    /// Is there an object of this name? Only its metadata is asked for.
+    pub async fn is_there(
+        &self,
+        who: &ClusterIdentity,
+        namespace: &str,
+        kind: Referred,
+        name: &str,
+    ) -> Result<bool, Refusal> {
+        // No object can have another name.
+        if !plain_name(namespace) || !plain_name(name) {
+            return Ok(false);
+        }
+        let path = format!("/api/v1/namespaces/{namespace}/{}/{name}", kind.resource());
+        let request = Ask {
+            accept: "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+            ..Ask::get(&path, self.timing.call)
+        };
+        match self.send(request.with_person(self.person(who)?)).await {
+            Ok(_) => Ok(true),
+            Err(Failure::Refused(s)) if s.code == 404 => Ok(false),
+            Err(e) => Err(self.refuse(e, false, &Value::Null)),
+        }
     }
 
     /// May the console itself do this? Everywhere without a namespace, to all without a name;

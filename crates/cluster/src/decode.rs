@@ -345,6 +345,26 @@ pub(crate) fn quota(q: &core::ResourceQuota) -> Quota {
     }
 }
 
+/// A LimitRange. The API server itself fills in the defaults that follow from the bounds.
+pub(crate) fn limit_range(l: &core::LimitRange) -> LimitRange {
+    let mut out = LimitRange {
+        name: l.metadata.name.clone().unwrap_or_default(),
+        ..LimitRange::default()
+    };
+    for item in l.spec.iter().flat_map(|s| &s.limits) {
+        match item.type_.as_str() {
+            "Container" => {
+                out.default.extend(amounts(&item.default));
+                out.default_request.extend(amounts(&item.default_request));
+                out.max.extend(amounts(&item.max));
+            }
+            "Pod" => out.max_pod.extend(amounts(&item.max)),
+            _ => {}
+        }
+    }
+    out
+}
+
 /// An HTTPRoute: the weights of its first rule that has backends, and whether its gateways took it.
 pub(crate) fn route(name: &str, data: &Value) -> Route {
     let backends = data

@@ -85,6 +85,27 @@ fn a_route_shows_the_weights_that_it_has() {
 }
 
 #[test]
+fn a_limit_range_is_read_by_what_it_bounds() {
+    let range = limit_range(&serde_json::from_value(json!({
+        "metadata": {"name": "defaults"},
+        "spec": {"limits": [
+            {"type": "Container", "default": {"cpu": "4"}, "defaultRequest": {"cpu": "1"}, "max": {"memory": "64Gi"}},
+            {"type": "Pod", "max": {"cpu": "32"}},
+            {"type": "PersistentVolumeClaim", "max": {"storage": "1Ti"}},
+        ]}})).unwrap());
+    assert_eq!(range.name, "defaults");
+    assert_eq!(
+        (&range.default["cpu"], &range.default_request["cpu"]),
+        (&"4".to_owned(), &"1".to_owned())
+    );
+    assert_eq!(range.max.len() + range.max_pod.len(), 2);
+    assert_eq!(
+        (&range.max["memory"], &range.max_pod["cpu"]),
+        (&"64Gi".to_owned(), &"32".to_owned())
+    );
+}
+
+#[test]
 fn a_runtime_is_read_with_its_formats() {
     let meta = serde_json::from_value(
         json!({"name": "vllm", "creationTimestamp": "2026-11-24T05:43:07Z"}),

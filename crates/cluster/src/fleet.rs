@@ -9,7 +9,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use domain::{
-    Error, Micros, Result, observed::*, person::ClusterIdentity, place::DeploymentKey, state::Code,
+    Error, Micros, Result, observed::*, person::ClusterIdentity, place::DeploymentKey,
+    references::Referred, state::Code,
 };
 use serde_json::Value;
 use services::ports::{
@@ -269,6 +270,18 @@ impl Clusters for Fleet {
             .collect()
     }
 
+    fn limit_ranges(&self, cluster: &str, namespace: &str) -> Vec<LimitRange> {
+        let Some(c) = self.cluster(cluster) else {
+            return Vec::new();
+        };
+        c.data()
+            .limit_ranges
+            .iter()
+            .filter(|(n, _)| &*n.namespace == namespace)
+            .map(|(_, l)| l.clone())
+            .collect()
+    }
+
     fn rows(
         &self,
         filter: &RowFilter,
@@ -388,6 +401,19 @@ impl Clusters for Fleet {
         namespace: &str,
     ) -> Result<Vec<(String, Vec<String>)>, Refusal> {
         self.called(cluster)?.secret_names(who, namespace).await
+    }
+
+    async fn exists(
+        &self,
+        cluster: &str,
+        who: &ClusterIdentity,
+        namespace: &str,
+        kind: Referred,
+        name: &str,
+    ) -> Result<bool, Refusal> {
+        self.called(cluster)?
+            .is_there(who, namespace, kind, name)
+            .await
     }
 
     async fn permissions(&self, cluster: &str) -> Permissions {

@@ -95,6 +95,13 @@ const NEEDS: &[Need] = &[
     ),
     (
         SEE,
+        "limitranges",
+        "",
+        "",
+        "to know what a namespace fills in and bounds",
+    ),
+    (
+        SEE,
         "httproutes",
         "gateway.networking.k8s.io",
         false,

@@ -12,7 +12,7 @@ use crate::{
 use domain::{access::Scope, ids::ClusterId};
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{ConfigMap, Event, Namespace, Node, Pod, ResourceQuota},
+    core::v1::{ConfigMap, Event, LimitRange, Namespace, Node, Pod, ResourceQuota},
 };
 use kube::{
     Api, Client,
@@ -292,6 +292,13 @@ fn watches(
         any(),
         |q: &ResourceQuota| Some(decode::quota(q)),
         |c: &Cluster, change| keep(&mut c.data_mut().quotas, change)
+    );
+    watch!(
+        "limitranges",
+        Api::<LimitRange>::all,
+        any(),
+        |l: &LimitRange| Some(decode::limit_range(l)),
+        |c: &Cluster, change| keep(&mut c.data_mut().limit_ranges, change)
     );
     let runtime = |o: &DynamicObject| decode::runtime(&o.metadata, &o.data);
     watch!(

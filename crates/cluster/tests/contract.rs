@@ -7,9 +7,9 @@
 
 mod support;
 
-use domain::person::ClusterIdentity;
+use domain::{person::ClusterIdentity, references::Referred};
 use k8s_openapi::api::{
-    core::v1::Secret,
+    core::v1::{LimitRange, Secret, ServiceAccount},
     rbac::v1::{Role, RoleBinding},
 };
 use kube::{
@@ -451,6 +451,54 @@ async fn a_deployment_comes_up_before_the_readers_eyes() {
     );
     w.clear(name).await;
     w.until("its row is gone", || w.row(name).is_none()).await;
+}
+
+#[tokio::test]
+async fn a_limit_range_is_followed_and_what_a_manifest_names_is_looked_up_as_the_person() {
+    let w = world!();
+    let ranges: Api<LimitRange> = Api::namespaced(w.admin.clone(), NAMESPACE);
+    // Of a kind that changes nothing for the pods of other tests.
+    let range = json!({"metadata": {"name": "c-range"}, "spec": {"limits": [{"type": "PersistentVolumeClaim", "max": {"storage": "1Pi"}}]}});
+    let _ = ranges
+        .create(
+            &PostParams::default(),
+            &serde_json::from_value(range).unwrap(),
+        )
+        .await;
+    w.until("the limit range is there", || {
+        w.fleet
+            .limit_ranges(&w.cluster, NAMESPACE)
+            .iter()
+            .any(|r| r.name == "c-range")
+    })
+    .await;
+    let _ = ranges.delete("c-range", &DeleteParams::default()).await;
+    let accounts: Api<ServiceAccount> = Api::namespaced(w.admin.clone(), NAMESPACE);
+    let account = json!({"metadata": {"name": "c-account"}});
+    let _ = accounts
+        .create(
+            &PostParams::default(),
+            &serde_json::from_value(account).unwrap(),
+        )
+        .await;
+    let there = async |who: &ClusterIdentity, kind, name: &str| {
+        w.fleet.exists(&w.cluster, who, NAMESPACE, kind, name).await
+    };
+    let reader = w.who("appdev", &["gh-appdev"]);
+    assert_eq!(
+        there(&reader, Referred::ServiceAccount, "c-account").await,
+        Ok(true)
+    );
+    assert_eq!(
+        there(&reader, Referred::VolumeClaim, "c-gone").await,
+        Ok(false)
+    );
+    let stranger = w.who("nobody", &[]);
+    assert!(matches!(
+        there(&stranger, Referred::VolumeClaim, "c-gone").await,
+        Err(Refusal::Forbidden { .. })
+    ));
+    let _ = accounts.delete("c-account", &DeleteParams::default()).await;
 }
 
 #[tokio::test]

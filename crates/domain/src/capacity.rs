@@ -3,8 +3,9 @@
 
 use crate::{
     change::QuotaEffect,
-    isvc::{Toleration, gpu_resource},
+    isvc::{Placement, Toleration, gpu_resource},
     observed::{Node, Quota, Taint},
+    pods::Pods,
     quantity::{Quantity, amount},
 };
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ pub struct NodeVerdict {
     pub node: String,
     /// At least one such pod fits now.
     pub ok: bool,
+    /// Labels, taints and affinity let the pod be here, whatever room there is.
+    pub placeable: bool,
     /// So many such pods fit now.
     pub fits: u32,
     /// So many would fit if nothing else ran there.
@@ -68,13 +71,13 @@ fn how_often(free: &BTreeMap<String, Quantity>, requests: &BTreeMap<String, Quan
     requests.iter().map(times).min().unwrap_or(u32::MAX)
 }
 
-/// Where pods with these requests fit: labels, taints, cordons, and what is free of each resource.
-/// (Affinity, topology spread and the limit of pods per node are the scheduler's own affair.)
+/// Where pods with these requests fit: labels, taints, required node affinity, cordons, and what is
+/// free of each resource. (Affinity to other pods, topology spread and the limit of pods per node are
+/// the scheduler's own affair.)
 pub fn fit(
     requests: &BTreeMap<String, String>,
     replicas: u32,
-    tolerations: &[Toleration],
-    node_selector: &BTreeMap<String, String>,
+    placement: &Placement,
     nodes: &[Node],
 ) -> Fit {
     let wanted: BTreeMap<String, Quantity> = requests
@@ -84,7 +87,7 @@ pub fn fit(
         .collect();
     let verdicts: Vec<NodeVerdict> = nodes
         .iter()
-        .map(|n| verdict(n, &wanted, tolerations, node_selector))
+        .map(|n| verdict(n, &wanted, placement))
         .collect();
     let sum = |f: fn(&NodeVerdict) -> u32| {
         verdicts
@@ -104,12 +107,7 @@ pub fn fit(
     }
 }
 
-fn verdict(
-    node: &Node,
-    wanted: &BTreeMap<String, Quantity>,
-    tolerations: &[Toleration],
-    selector: &BTreeMap<String, String>,
-) -> NodeVerdict {
+fn verdict(node: &Node, wanted: &BTreeMap<String, Quantity>, placement: &Placement) -> NodeVerdict {
     let mut because = Vec::new();
     if !node.ready {
         because.push("is not ready".to_owned());
@@ -117,19 +115,20 @@ fn verdict(
     if node.unschedulable {
         because.push("is cordoned: no new pods".to_owned());
     }
-    for (k, v) in selector {
+    for (k, v) in &placement.node_selector {
         match node.labels.get(k) {
             Some(have) if have == v => {}
             Some(have) => because.push(format!("has {k} {have}, not {v}")),
             None => because.push(format!("has no label {k}")),
         }
     }
-    for t in blocking_taints(node, tolerations) {
+    for t in blocking_taints(node, &placement.tolerations) {
         because.push(format!(
             "has the taint {}, which is not tolerated",
             taint_words(t)
         ));
     }
+    because.extend(placement.affinity_against(node));
     let placeable = because.is_empty();
     let all: BTreeMap<String, Quantity> = wanted
         .keys()
@@ -168,6 +167,7 @@ fn verdict(
     NodeVerdict {
         node: node.name.clone(),
         ok: fits > 0,
+        placeable,
         fits,
         fits_when_empty,
         because,
@@ -249,18 +249,17 @@ fn reasons(verdicts: &[NodeVerdict]) -> String {
         .join("; ")
 }
 
-/// What the quotas of the namespace would be after so many pods more (or less). Only resources that
-/// a quota limits and the pods touch, and `pods` itself, are listed.
-pub fn quota_effect(
-    quotas: &[Quota],
-    requests: &BTreeMap<String, String>,
-    limits: &BTreeMap<String, String>,
-    replicas_delta: i64,
-) -> Vec<QuotaEffect> {
+/// What the quotas of the namespace would be after these pods more (or less, where their replicas are
+/// negative). Only resources that a quota limits and the pods touch, and `pods` itself, are listed.
+pub fn quota_effect(quotas: &[Quota], change: &[Pods]) -> Vec<QuotaEffect> {
+    let amounts: Vec<_> = change
+        .iter()
+        .map(|p| (p.requests(), p.limits(), p.replicas))
+        .collect();
     let mut out = Vec::new();
     for quota in quotas {
         for (resource, hard) in &quota.hard {
-            let per_pod = match resource.strip_prefix("limits.") {
+            let per_pod = |requests, limits| match resource.strip_prefix("limits.") {
                 Some(name) => amount(limits, name),
                 None if resource == "pods" || resource == "count/pods" => Quantity::from_units(1),
                 None => amount(
@@ -271,35 +270,36 @@ pub fn quota_effect(
             let Some(limit) = Quantity::parse(hard) else {
                 continue;
             };
-            if per_pod.is_zero() {
+            let each: Vec<(Quantity, i64)> = amounts
+                .iter()
+                .map(|(requests, limits, n)| (per_pod(requests, limits), *n))
+                .filter(|(q, _)| !q.is_zero())
+                .collect();
+            if each.is_empty() {
                 continue;
             }
+            let more: Quantity = each.into_iter().map(|(q, n)| q * n).sum();
             let used = amount(&quota.used, resource);
-            let after = (used + per_pod * replicas_delta).max(Quantity::ZERO);
+            let after = (used + more).max(Quantity::ZERO);
             out.push(QuotaEffect {
                 quota: quota.name.clone(),
                 resource: resource.clone(),
                 used: used.show(resource),
                 after: after.show(resource),
                 hard: limit.show(resource),
-                exceeded: after > limit && replicas_delta > 0,
+                exceeded: after > limit && more > Quantity::ZERO,
             });
         }
     }
     out
 }
 
-/// The quotas as they would stand without so many of these pods: what an update gives back first.
-pub fn without(
-    quotas: &[Quota],
-    requests: &BTreeMap<String, String>,
-    limits: &BTreeMap<String, String>,
-    replicas: i64,
-) -> Vec<Quota> {
+/// The quotas as they would stand without these pods: what an update gives back first.
+pub fn without(quotas: &[Quota], pods: &[Pods]) -> Vec<Quota> {
+    let gone: Vec<Pods> = pods.iter().map(|p| p.times(-p.replicas)).collect();
     let mut out = quotas.to_vec();
     for quota in &mut out {
-        let freed = quota_effect(std::slice::from_ref(quota), requests, limits, -replicas);
-        for effect in freed {
+        for effect in quota_effect(std::slice::from_ref(quota), &gone) {
             quota.used.insert(effect.resource, effect.after);
         }
     }

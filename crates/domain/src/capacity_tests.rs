@@ -1,4 +1,5 @@
 use super::*;
+use crate::isvc::Amounts;
 
 fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs
@@ -64,8 +65,10 @@ fn each_node_says_what_blocks() {
     let f = fit(
         &map(&[("nvidia.com/gpu", "2"), ("cpu", "4")]),
         2,
-        &tolerant(),
-        &BTreeMap::new(),
+        &Placement {
+            tolerations: tolerant(),
+            ..Placement::default()
+        },
         &cluster(),
     );
     assert_eq!((f.fits_now, f.fits_when_empty, f.all()), (1, 2, false));
@@ -89,8 +92,10 @@ fn taints_labels_and_size_are_named() {
     let f = fit(
         &map(&[("nvidia.com/gpu", "16")]),
         1,
-        &[],
-        &map(&[("nvidia.com/gpu.product", "NVIDIA-L40S")]),
+        &Placement {
+            node_selector: map(&[("nvidia.com/gpu.product", "NVIDIA-L40S")]),
+            ..Placement::default()
+        },
         &cluster(),
     );
     assert_eq!(
@@ -110,8 +115,7 @@ fn taints_labels_and_size_are_named() {
     let f = fit(
         &map(&[("memory", "500Gi")]),
         1,
-        &[],
-        &BTreeMap::new(),
+        &Placement::default(),
         &cluster()[3..],
     );
     assert_eq!(
@@ -123,10 +127,10 @@ fn taints_labels_and_size_are_named() {
         "None of the 1 node has room now: 1 has 480Gi of 512Gi memory free; a pod needs 500Gi. Once others leave, 1 of 1 replica would fit."
     );
     assert_eq!(
-        fit(&map(&[]), 1, &[], &BTreeMap::new(), &[]).summary,
+        fit(&map(&[]), 1, &Placement::default(), &[]).summary,
         "No nodes are known, so nothing can be said about room."
     );
-    let all = fit(&map(&[("cpu", "1")]), 3, &[], &BTreeMap::new(), &cluster());
+    let all = fit(&map(&[("cpu", "1")]), 3, &Placement::default(), &cluster());
     assert_eq!(
         (all.all(), all.summary.as_str()),
         (true, "There is room for 3 replicas now, on 1 node.")
@@ -150,8 +154,15 @@ fn quotas_are_reckoned_before_and_after() {
             ("pods", "2"),
         ]),
     };
-    let requests = map(&[("nvidia.com/gpu", "2"), ("cpu", "4")]);
-    let limits = map(&[("nvidia.com/gpu", "2"), ("memory", "32Gi")]);
+    let pods = |replicas| Pods {
+        part: "predictor".into(),
+        replicas,
+        containers: vec![Amounts {
+            path: String::new(),
+            requests: map(&[("nvidia.com/gpu", "2"), ("cpu", "4")]),
+            limits: map(&[("nvidia.com/gpu", "2"), ("memory", "32Gi")]),
+        }],
+    };
     let line = |e: &QuotaEffect| {
         format!(
             "{} {} → {} of {}{}",
@@ -162,7 +173,7 @@ fn quotas_are_reckoned_before_and_after() {
             if e.exceeded { " !" } else { "" }
         )
     };
-    let effects = quota_effect(std::slice::from_ref(&quota), &requests, &limits, 2);
+    let effects = quota_effect(std::slice::from_ref(&quota), &[pods(2)]);
     assert_eq!(
         effects.iter().map(line).collect::<Vec<_>>(),
         [
@@ -172,10 +183,10 @@ fn quotas_are_reckoned_before_and_after() {
             "requests.nvidia.com/gpu 6 → 10 of 8 !"
         ]
     );
-    let fewer = quota_effect(std::slice::from_ref(&quota), &requests, &limits, -1);
+    let fewer = quota_effect(std::slice::from_ref(&quota), &[pods(-1)]);
     assert_eq!(line(&fewer[3]), "requests.nvidia.com/gpu 6 → 4 of 8");
     assert!(!fewer.iter().any(|e| e.exceeded));
-    let freed = without(&[quota], &requests, &limits, 1);
+    let freed = without(&[quota], &[pods(1)]);
     assert_eq!(freed[0].used["requests.nvidia.com/gpu"], "4");
 }
 

@@ -199,6 +199,20 @@ pub struct Quota {
     pub used: std::collections::BTreeMap<String, String>,
 }
 
+/// A LimitRange of a namespace: what it fills in, and the most that it allows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LimitRange {
+    pub name: String,
+    /// Limits of a container that states none.
+    pub default: std::collections::BTreeMap<String, String>,
+    /// Requests of a container that states none.
+    pub default_request: std::collections::BTreeMap<String, String>,
+    /// The most that one container may have.
+    pub max: std::collections::BTreeMap<String, String>,
+    /// The most that the containers of one pod may have together.
+    pub max_pod: std::collections::BTreeMap<String, String>,
+}
+
 /// A ServingRuntime or ClusterServingRuntime.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Runtime {
@@ -214,6 +228,13 @@ pub struct Runtime {
     pub created_at: Option<Micros>,
     /// The whole spec: part of a change's closure.
     pub spec: Value,
+}
+
+impl Runtime {
+    /// It is for ModelMesh, which puts many models into one pod; KServe never selects it by itself.
+    pub fn multi_model(&self) -> bool {
+        self.spec["multiModel"] == true
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -120,7 +120,10 @@ pub fn supporting<'a>(
     let mut out: Vec<&Runtime> = runtimes
         .iter()
         .filter(|r| {
-            !r.disabled && visible(r, namespace) && supports(r, format, protocol) == Support::Yes
+            !r.disabled
+                && !r.multi_model()
+                && visible(r, namespace)
+                && supports(r, format, protocol) == Support::Yes
         })
         .collect();
     out.sort_by_key(|r| {
@@ -147,16 +150,18 @@ fn chosen_format<'a>(runtime: &'a Runtime, format: &Format) -> Option<&'a Runtim
 
 /// What KServe would choose by itself: `autoSelect`, the namespace's own before the cluster's, then
 /// the highest priority, then the newest, then the first by name. Where no protocol is asked for it
-/// wants one that speaks v1.
+/// wants one that speaks v1. `multi_node`: the predictor has a `workerSpec`; then KServe looks among
+/// the runtimes with a worker alone, and otherwise among those without.
 pub fn auto_select<'a>(
     runtimes: &'a [Runtime],
     namespace: &str,
     format: &Format,
     protocol: Option<&str>,
+    multi_node: bool,
 ) -> Option<&'a Runtime> {
     supporting(runtimes, namespace, format, Some(protocol.unwrap_or("v1")))
         .into_iter()
-        .find(|r| chosen_format(r, format).is_some() && !r.multi_node)
+        .find(|r| chosen_format(r, format).is_some() && r.multi_node == multi_node)
 }
 
 /// A runtime by name as KServe looks it up: the namespace's own first, then the cluster's.
@@ -217,7 +222,13 @@ pub fn resolve_view<'a>(view: &View<'_>, runtimes: &'a [Runtime], namespace: &st
                 },
             },
         },
-        None => match auto_select(runtimes, namespace, &format, view.protocol()) {
+        None => match auto_select(
+            runtimes,
+            namespace,
+            &format,
+            view.protocol(),
+            view.multi_node(),
+        ) {
             Some(r) => Resolved::Auto(r),
             None => Resolved::None {
                 instead: did_you_mean(runtimes, namespace, &format.name),

@@ -115,7 +115,7 @@ fn names_are_compared_with_case_and_versions_as_text() {
 fn the_highest_priority_is_chosen_and_the_namespaces_own_before_all() {
     let mut all = release();
     let name = |all: &[Runtime], f: &Format, p: Option<&str>| {
-        auto_select(all, "retail-dev", f, p).map(|r| r.name.clone())
+        auto_select(all, "retail-dev", f, p, false).map(|r| r.name.clone())
     };
     assert_eq!(
         name(&all, &format("sklearn", None), None).as_deref(),
@@ -152,7 +152,8 @@ fn the_highest_priority_is_chosen_and_the_namespaces_own_before_all() {
         Some("own")
     );
     let v2 = |all: &[Runtime]| {
-        auto_select(all, "other", &format("sklearn", None), Some("v2")).map(|r| r.name.clone())
+        auto_select(all, "other", &format("sklearn", None), Some("v2"), false)
+            .map(|r| r.name.clone())
     };
     assert_eq!(v2(&all).as_deref(), Some("kserve-mlserver"));
     all[4].disabled = true;
@@ -166,10 +167,31 @@ fn between_equals_the_newest_is_chosen_then_the_first_by_name() {
         ..runtime(name, &[("sklearn", Some("1"), true, 1)], &[])
     };
     let all = [made("a", 1), made("c", 2), made("b", 2)];
-    let chosen = auto_select(&all, "x", &format("sklearn", None), None);
+    let chosen = auto_select(&all, "x", &format("sklearn", None), None, false);
     assert_eq!(chosen.map(|r| r.name.as_str()), Some("b"));
-    let chosen = auto_select(&all[..2], "x", &format("sklearn", None), None);
+    let chosen = auto_select(&all[..2], "x", &format("sklearn", None), None, false);
     assert_eq!(chosen.map(|r| r.name.as_str()), Some("c"));
+}
+
+#[test]
+fn a_worker_in_the_manifest_wants_a_runtime_with_one_and_never_one_for_model_mesh() {
+    let mut all = release();
+    let chosen = |all: &[Runtime], predictor: &Value| {
+        let manifest = json!({"metadata": {"namespace": "x"}, "spec": {"predictor": predictor}});
+        resolve(&manifest, all).runtime().map(|r| r.name.clone())
+    };
+    let model = json!({"modelFormat": {"name": "huggingface"}});
+    let worker = json!({"model": model, "workerSpec": {}});
+    assert_eq!(
+        chosen(&all, &worker).as_deref(),
+        Some("kserve-huggingfaceserver-multinode")
+    );
+    assert_eq!(
+        chosen(&all, &json!({"model": model})).as_deref(),
+        Some("kserve-huggingfaceserver")
+    );
+    all[1].spec = json!({"multiModel": true});
+    assert_eq!(chosen(&all, &json!({"model": model})), None);
 }
 
 #[test]

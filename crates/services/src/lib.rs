@@ -17,6 +17,7 @@ pub mod overview;
 pub mod people;
 pub mod ports;
 pub mod prepare;
+mod references;
 pub mod registries;
 pub mod secrets;
 mod sizing;

@@ -11,6 +11,7 @@ use crate::{
     authz::Action as Right,
     facts,
     ports::*,
+    references,
     secrets::{self, Secrets},
 };
 use domain::{
@@ -19,11 +20,10 @@ use domain::{
     content::{Action, Content, canonical, clean},
     finding::{Finding, Severity},
     ids::{ClusterId, Digest},
-    isvc::{Mode, View},
-    observed::{ClusterFacts, Runtime},
+    isvc::View,
+    observed::{LimitRange, Quota, Runtime},
     place::{DeploymentKey, Place},
-    preflight,
-    runtime::resolve,
+    pods, preflight,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -124,17 +124,24 @@ pub async fn prepare(
     let runtimes = ctx.clusters.runtimes(cluster, namespace);
     let nodes = ctx.clusters.nodes(cluster);
     let quotas = ctx.clusters.quotas(cluster, namespace);
+    let limit_ranges = ctx.clusters.limit_ranges(cluster, namespace);
     let version = facts::version_of(ctx, &view).await?;
 
     let mut findings = existence(kind, &key, live.is_some());
-    // Only where the manifest names a Secret is it worth a call to the cluster.
-    let secrets = if view.secrets().is_empty() {
-        Secrets::NotAsked
-    } else {
-        secrets::of(ctx, caller, &place).await
-    };
-    let names = secrets.names();
     if kind != ChangeKind::Stop && kind != ChangeKind::Delete {
+        // Only where something is named is it worth a call to the cluster.
+        let secrets = async {
+            if domain::references::any_secret(&manifest, &runtimes) {
+                secrets::of(ctx, caller, &place).await
+            } else {
+                Secrets::NotAsked
+            }
+        };
+        let (secrets, referred) = tokio::join!(
+            secrets,
+            references::look(ctx, caller, &place, &manifest, &runtimes)
+        );
+        let names = secrets.names();
         findings.extend(preflight::check(
             &manifest,
             &preflight::Target {
@@ -142,13 +149,18 @@ pub async fn prepare(
                 runtimes: &runtimes,
                 nodes: &nodes,
                 quotas: &quotas,
+                limit_ranges: &limit_ranges,
                 live: live.as_ref().map(|l| &l.object),
                 secrets: names.as_deref(),
+                absent: &referred.absent,
                 artifact: version.as_ref().map(|(_, v)| v.kind),
             },
         ));
         if let Secrets::Unknown { why } = &secrets {
             findings.push(finding("secrets-unchecked", Severity::Info, "", why, ""));
+        }
+        if let Some(why) = &referred.unchecked {
+            findings.push(finding("references-unchecked", Severity::Info, "", why, ""));
         }
     }
 
@@ -198,8 +210,9 @@ pub async fn prepare(
         &manifest,
         live.as_ref().map(|l| &l.object),
         &runtimes,
+        &limit_ranges,
         &quotas,
-        &facts_of,
+        facts_of.default_mode.as_deref(),
         kind,
     );
     let live_view = live.as_ref().map(|l| View::new(&l.object));
@@ -329,36 +342,17 @@ fn quota(
     manifest: &Value,
     live: Option<&Value>,
     runtimes: &[Runtime],
-    quotas: &[domain::observed::Quota],
-    facts: &ClusterFacts,
+    limit_ranges: &[LimitRange],
+    quotas: &[Quota],
+    default_mode: Option<&str>,
     kind: ChangeKind,
 ) -> Vec<domain::change::QuotaEffect> {
-    let figures = |object: &Value| {
-        let v = View::new(object);
-        let runtime = resolve(object, runtimes).runtime().cloned();
-        let mode = v
-            .mode(facts.default_mode.as_deref())
-            .or(Some(Mode::Standard));
-        let replicas = if v.stop_wished() {
-            0
-        } else {
-            v.replicas_wished(mode)
-        };
-        (
-            v.requests_with(runtime.as_ref()),
-            v.limits_with(runtime.as_ref()),
-            replicas,
-        )
+    let figures = |object: &Value| pods::of(object, runtimes, limit_ranges, default_mode);
+    let after = if kind == ChangeKind::Delete {
+        Vec::new()
+    } else {
+        figures(manifest)
     };
-    let (requests, limits, mut replicas) = figures(manifest);
-    if kind == ChangeKind::Delete {
-        replicas = 0;
-    }
-    let before = live.map(figures);
-    // With other requests, old and new pods count side by side while the one replaces the other.
-    let delta = match before {
-        Some((r, l, n)) if r == requests && l == limits => replicas - n,
-        _ => replicas,
-    };
-    domain::capacity::quota_effect(quotas, &requests, &limits, delta)
+    let before = live.map(figures).unwrap_or_default();
+    domain::capacity::quota_effect(quotas, &pods::on_top(&before, &after))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How long a page waits for the names: it is worth showing without them.
-const PAGE_WAITS: Duration = Duration::from_secs(2);
+pub(crate) const PAGE_WAITS: Duration = Duration::from_secs(2);
 
 /// What is known of a place's Secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use domain::{
     Error, Micros, Result, access::Scope, ids::ClusterId, isvc::View, observed::*,
-    person::ClusterIdentity, place::DeploymentKey, state::Code,
+    person::ClusterIdentity, place::DeploymentKey, references::Referred, state::Code,
 };
 use serde_json::{Value, json};
 use services::ports::*;
@@ -28,6 +28,8 @@ pub struct Memory {
     dry_run_refusal: Mutex<Option<Refusal>>,
     /// Names of Secrets and their keys; `None`: the person may not list them.
     secrets: Mutex<Option<SecretNames>>,
+    /// Names of volume claims; `None`: the person may not look.
+    claims: Mutex<Option<Vec<String>>>,
     refusal: Mutex<Option<Refusal>>,
     away: AtomicBool,
     unfollowed: Mutex<Vec<Followed>>,
@@ -48,6 +50,7 @@ impl Memory {
             refusal: Mutex::default(),
             dry_run_refusal: Mutex::default(),
             secrets: Mutex::new(Some(vec![])),
+            claims: Mutex::new(Some(vec![])),
             away: AtomicBool::new(false),
             unfollowed: Mutex::default(),
             hanging: Mutex::default(),
@@ -84,6 +87,11 @@ impl Memory {
                 .map(|(n, keys)| ((*n).into(), keys.iter().map(|k| (*k).into()).collect()))
                 .collect()
         });
+    }
+
+    pub fn set_claims(&self, claims: Option<&[&str]>) {
+        *self.claims.lock().unwrap() =
+            claims.map(|all| all.iter().map(|n| (*n).to_owned()).collect());
     }
 
     /// The next apply is answered with this.
@@ -240,6 +248,9 @@ impl Clusters for Memory {
     fn quotas(&self, _: &str, _: &str) -> Vec<Quota> {
         vec![]
     }
+    fn limit_ranges(&self, _: &str, _: &str) -> Vec<LimitRange> {
+        vec![]
+    }
     fn rows(&self, _: &RowFilter, _: Option<&DeploymentKey>, _: usize, _: Micros) -> Vec<Row> {
         vec![]
     }
@@ -346,6 +357,21 @@ impl Clusters for Memory {
             .ok_or_else(|| Refusal::Forbidden {
                 message: "you may not list secrets here".into(),
             })
+    }
+    async fn exists(
+        &self,
+        _: &str,
+        _: &ClusterIdentity,
+        _: &str,
+        kind: Referred,
+        name: &str,
+    ) -> Result<bool, Refusal> {
+        match &*self.claims.lock().unwrap() {
+            Some(there) => Ok(kind != Referred::VolumeClaim || there.iter().any(|n| n == name)),
+            None => Err(Refusal::Forbidden {
+                message: "you may not look at that here".into(),
+            }),
+        }
     }
     async fn permissions(&self, _: &str) -> Permissions {
         Permissions::default()

@@ -8,7 +8,7 @@ use domain::{
     access::Role,
     change::{ChangeKind, ChangeState},
     finding::{Finding, Severity},
-    form::{Env, EnvFrom, Form},
+    form::{Env, EnvFrom, Form, Source},
     ids::{ChangeId, DraftId},
     place::DeploymentKey,
     yaml::to_yaml,
@@ -25,6 +25,7 @@ crate::setup::stories!(
     an_update_shows_only_its_difference_and_is_applied_to_the_object_that_it_began_with,
     what_the_cluster_says_stands_beside_its_field_until_that_is_another,
     a_secret_that_is_not_there_is_said_where_the_person_may_list_them,
+    a_volume_claim_that_is_not_there_is_said_where_the_person_may_look,
     nothing_of_another_units_place_is_shown,
     broken_yaml_has_a_place_and_a_saved_step_goes_on_from_the_form,
     a_program_asks_as_the_wizard_does,
@@ -253,6 +254,29 @@ async fn a_secret_that_is_not_there_is_said_where_the_person_may_list_them(on: D
             .iter()
             .any(|p| p.finding.rule == "secrets-unchecked")
     );
+}
+
+async fn a_volume_claim_that_is_not_there_is_said_where_the_person_may_look(on: Database) {
+    let setup = Setup::new(on).await;
+    let (wizard, caller) = (&setup.services.wizard, &setup.requester);
+    let id = draft(&setup, |form| {
+        form.source = Source::Storage {
+            uri: "pvc://models/llama".into(),
+        };
+    })
+    .await;
+    let rules = async || -> (bool, Vec<String>) {
+        let review = wizard.review(caller, id).await.worked();
+        let found = review.findings.into_iter().map(|p| p.finding.rule);
+        let mine = found.filter(|r| r == "volume-claim-missing" || r == "references-unchecked");
+        (review.submittable, mine.collect())
+    };
+    assert_eq!(rules().await, (false, vec!["volume-claim-missing".into()]));
+    setup.cluster.set_claims(Some(&["models"]));
+    assert_eq!(rules().await, (true, vec![]));
+    // Who may not look is told so, and nothing is concluded from it.
+    setup.cluster.set_claims(None);
+    assert_eq!(rules().await, (true, vec!["references-unchecked".into()]));
 }
 
 async fn nothing_of_another_units_place_is_shown(on: Database) {

@@ -2,17 +2,26 @@
 //! what a person typed, or what a revision holds. Nothing here fails: a field that is absent or of
 //! the wrong type reads as absent, because manifests are drafts before they are right.
 
+mod amounts;
 mod managed;
 mod parts;
+mod placement;
 
+pub use amounts::Amounts;
+pub(crate) use amounts::{container_amounts, of_part, sum};
 pub use managed::Manager;
 pub use parts::{
     Canary, CanaryStatus, EnvSource, EnvVar, Failure, Format, ModelStatus, Toleration, Traffic,
     gpu_resource,
 };
-pub(crate) use parts::{env_source, quantity_text};
+pub(crate) use parts::{env_source, quantity_text, replicas_wished};
+pub use placement::Placement;
 
-use crate::{observed::Condition, observed::Runtime, quantity::Quantity, time::Micros};
+use crate::{
+    observed::{Condition, LimitRange, Runtime},
+    quantity::Quantity,
+    time::Micros,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -221,10 +230,7 @@ impl<'a> View<'a> {
     }
     /// The pods that the predictor starts with: `minReplicas`, where absent or 0 in Standard mode one.
     pub fn replicas_wished(&self, mode: Option<Mode>) -> i64 {
-        match (self.min_replicas(), mode) {
-            (Some(0), Some(Mode::Knative)) => 0,
-            (min, _) => min.unwrap_or(1).max(1),
-        }
+        replicas_wished(self.predictor(), mode)
     }
     /// Container and path that carry arguments, environment and resources: `model`, or the main container.
     pub fn container(&self) -> Option<(String, &'a Value)> {
@@ -242,11 +248,13 @@ impl<'a> View<'a> {
     pub fn env(&self) -> Vec<EnvVar<'a>> {
         parts::env(self.container().map(|(_, c)| c).unwrap_or(&NULL))
     }
-    pub fn tolerations(&self) -> Vec<Toleration> {
-        parts::tolerations(&self.predictor()["tolerations"])
+    /// Where the pod may go once KServe has laid the predictor's scheduling fields over the runtime's.
+    pub fn placement_with(&self, runtime: Option<&Runtime>) -> Placement {
+        Placement::of(self.predictor(), runtime.map(|r| &r.spec))
     }
-    pub fn node_selector(&self) -> BTreeMap<String, String> {
-        parts::text_map(&self.predictor()["nodeSelector"])
+    /// Does the predictor run over several nodes?
+    pub fn multi_node(&self) -> bool {
+        self.predictor()["workerSpec"].is_object()
     }
     pub fn image_pull_secrets(&self) -> Vec<&'a str> {
         self.predictor()["imagePullSecrets"]
@@ -263,18 +271,39 @@ impl<'a> View<'a> {
     /// What is asked for per pod, as written, summed over the predictor's containers. Where only a
     /// limit stands, Kubernetes takes it as the request.
     pub fn requests(&self) -> BTreeMap<String, String> {
-        parts::amounts(self.predictor(), None, true)
+        self.requests_with(None, &[])
     }
     pub fn limits(&self) -> BTreeMap<String, String> {
-        parts::amounts(self.predictor(), None, false)
+        self.limits_with(None, &[])
     }
-    /// What a pod will ask for once KServe has merged the runtime's container with the manifest's.
-    pub fn requests_with(&self, runtime: Option<&Runtime>) -> BTreeMap<String, String> {
-        parts::amounts(self.predictor(), runtime.map(|r| &r.spec), true)
+    /// The containers of a pod with their amounts once KServe has merged the runtime's with the
+    /// manifest's, and the namespace's limit ranges have filled in what neither says.
+    pub fn amounts_with(&self, runtime: Option<&Runtime>, ranges: &[LimitRange]) -> Vec<Amounts> {
+        of_part(
+            "spec.predictor",
+            self.predictor(),
+            runtime.map(|r| &r.spec),
+            ranges,
+        )
+    }
+    /// What a pod will ask for: the sum of [`Self::amounts_with`].
+    pub fn requests_with(
+        &self,
+        runtime: Option<&Runtime>,
+        ranges: &[LimitRange],
+    ) -> BTreeMap<String, String> {
+        sum(self
+            .amounts_with(runtime, ranges)
+            .iter()
+            .map(|a| &a.requests))
     }
     /// As [`Self::requests_with`], for limits.
-    pub fn limits_with(&self, runtime: Option<&Runtime>) -> BTreeMap<String, String> {
-        parts::amounts(self.predictor(), runtime.map(|r| &r.spec), false)
+    pub fn limits_with(
+        &self,
+        runtime: Option<&Runtime>,
+        ranges: &[LimitRange],
+    ) -> BTreeMap<String, String> {
+        sum(self.amounts_with(runtime, ranges).iter().map(|a| &a.limits))
     }
     /// Devices per pod by resource name (`nvidia.com/gpu`, `nvidia.com/mig-1g.10gb`, `amd.com/gpu`).
     pub fn gpus(&self) -> BTreeMap<String, i64> {
@@ -298,6 +327,17 @@ impl<'a> View<'a> {
     }
     pub fn canaries(&self) -> Vec<Canary<'a>> {
         parts::canaries(self.at("/spec/canary"))
+    }
+
+    /// The service as it would be with a canary in its predictor's place, and nothing beside it: what
+    /// is asked of the one is asked of the other.
+    pub fn with_predictor_of(&self, canary: &Canary<'_>) -> Value {
+        serde_json::json!({
+            "apiVersion": self.at("/apiVersion"),
+            "kind": self.at("/kind"),
+            "metadata": self.at("/metadata"),
+            "spec": {"predictor": canary.predictor},
+        })
     }
 
     // --- status ---

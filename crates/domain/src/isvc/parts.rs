@@ -1,6 +1,6 @@
 //! The parts of an InferenceService and how each is read.
 
-use super::MAIN_CONTAINER;
+use super::{MAIN_CONTAINER, Mode};
 use crate::{observed::Condition, quantity::Quantity, time::Micros};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -237,6 +237,14 @@ pub(crate) fn env_source(e: &Value) -> EnvSource<'_> {
     }
 }
 
+/// The pods that a part starts with: `minReplicas`, where absent or 0 in Standard mode one.
+pub(crate) fn replicas_wished(part: &Value, mode: Option<Mode>) -> i64 {
+    match (part["minReplicas"].as_i64(), mode) {
+        (Some(0), Some(Mode::Knative)) => 0,
+        (min, _) => min.unwrap_or(1).max(1),
+    }
+}
+
 pub(super) fn tolerations(list: &Value) -> Vec<Toleration> {
     let one = |t: &Value| Toleration {
         key: owned(&t["key"]),
@@ -317,82 +325,6 @@ pub(crate) fn quantity_text(v: &Value) -> Option<String> {
         Value::Number(n) => Some(n.to_string()),
         _ => None,
     }
-}
-
-fn resource_map(container: &Value, which: &str) -> BTreeMap<String, String> {
-    let map = container
-        .pointer(&format!("/resources/{which}"))
-        .and_then(Value::as_object);
-    map.into_iter()
-        .flatten()
-        .filter_map(|(k, v)| Some((k.clone(), quantity_text(v)?)))
-        .collect()
-}
-
-/// Requests (limits stand in for what is not requested) or limits of one container, over those of
-/// the runtime's container, which the manifest's override one by one.
-fn container_amounts(
-    container: &Value,
-    base: Option<&Value>,
-    requests: bool,
-) -> BTreeMap<String, String> {
-    let merged = |which| {
-        let mut map = base.map(|b| resource_map(b, which)).unwrap_or_default();
-        map.extend(resource_map(container, which));
-        map
-    };
-    let mut out = if requests {
-        merged("requests")
-    } else {
-        BTreeMap::new()
-    };
-    for (k, v) in merged("limits") {
-        out.entry(k).or_insert(v);
-    }
-    out
-}
-
-pub(super) fn amounts(
-    predictor: &Value,
-    runtime: Option<&Value>,
-    requests: bool,
-) -> BTreeMap<String, String> {
-    let runtime_containers = runtime.and_then(|r| r["containers"].as_array());
-    let base =
-        |name: &str| runtime_containers.and_then(|all| all.iter().find(|c| c["name"] == name));
-    let mut each = Vec::new();
-    if let Some(model) = predictor.get("model").filter(|m| m.is_object()) {
-        each.push(container_amounts(model, base(MAIN_CONTAINER), requests));
-        // The runtime's other containers run beside it.
-        for c in runtime_containers
-            .into_iter()
-            .flatten()
-            .filter(|c| c["name"] != MAIN_CONTAINER)
-        {
-            each.push(container_amounts(c, None, requests));
-        }
-    }
-    for c in predictor["containers"].as_array().into_iter().flatten() {
-        each.push(container_amounts(c, None, requests));
-    }
-    let mut sums: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (k, v) in each.into_iter().flatten() {
-        sums.entry(k).or_default().push(v);
-    }
-    sums.into_iter()
-        .map(|(resource, mut texts)| {
-            let text = match texts.len() {
-                // One alone stays as written, also where it cannot be read: a rule complains then.
-                1 => texts.remove(0),
-                _ => texts
-                    .iter()
-                    .filter_map(|t| Quantity::parse(t))
-                    .sum::<Quantity>()
-                    .show(&resource),
-            };
-            (resource, text)
-        })
-        .collect()
 }
 
 /// Is this an accelerator's resource name? Vendors call them `…/gpu`, NVIDIA's MIG slices

@@ -50,11 +50,13 @@ fn a_recorded_object_reads_whole() {
     assert_eq!(v.canaries()[0].name, "v2");
     assert_eq!(v.canaries()[0].traffic_percent, Some(20));
     assert!(v.canary_statuses()[0].ready);
-    assert!(v.tolerations()[0].tolerates(&crate::observed::Taint {
-        key: "nvidia.com/gpu".into(),
-        value: "present".into(),
-        effect: "NoSchedule".into()
-    }));
+    assert!(
+        v.placement_with(None).tolerations[0].tolerates(&crate::observed::Taint {
+            key: "nvidia.com/gpu".into(),
+            value: "present".into(),
+            effect: "NoSchedule".into()
+        })
+    );
     assert_eq!(v.model_status().unwrap().transition, "UpToDate");
     assert_eq!(v.condition("Stopped").unwrap().severity, "Info");
     assert_eq!(v.url(), Some("http://llama-team-a.example.com"));
@@ -176,12 +178,12 @@ fn the_runtimes_amounts_are_merged_one_by_one() {
         created_at: None,
         spec: json!({"containers": [{"name": "kserve-container", "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"memory": "4Gi"}}}, {"name": "agent", "resources": {"requests": {"cpu": "500m"}}}]}),
     };
-    let requests = View::new(&object).requests_with(Some(&runtime));
+    let requests = View::new(&object).requests_with(Some(&runtime), &[]);
     assert_eq!(requests["cpu"], "4500m");
     assert_eq!(requests["memory"], "2Gi");
     assert_eq!(requests["nvidia.com/gpu"], "1");
     assert_eq!(
-        View::new(&object).limits_with(Some(&runtime))["memory"],
+        View::new(&object).limits_with(Some(&runtime), &[])["memory"],
         "4Gi"
     );
 }

@@ -1,7 +1,7 @@
 //! A base that passes, and for each rule a way to break it, in the order of the table.
 
 use super::super::*;
-use crate::{artifact::ArtifactKind, observed::*};
+use crate::{artifact::ArtifactKind, observed::*, references::Referred};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -13,12 +13,14 @@ pub struct World {
     pub runtimes: Vec<Runtime>,
     pub nodes: Vec<Node>,
     pub quotas: Vec<Quota>,
+    pub limit_ranges: Vec<LimitRange>,
     pub live: Option<Value>,
     pub secrets: Option<Vec<String>>,
+    pub absent: Vec<(Referred, String)>,
     pub artifact: Option<ArtifactKind>,
 }
 
-fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs
         .iter()
         .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
@@ -84,8 +86,10 @@ pub fn world() -> World {
             hard: map(&[("requests.nvidia.com/gpu", "16"), ("limits.memory", "1Ti")]),
             used: map(&[("requests.nvidia.com/gpu", "2"), ("limits.memory", "64Gi")]),
         }],
+        limit_ranges: vec![],
         live: None,
         secrets: Some(vec!["hugging-face".into(), "registry".into()]),
+        absent: vec![],
         artifact: Some(ArtifactKind::ModelImage),
     }
 }
@@ -119,8 +123,10 @@ pub fn run(manifest: &Value, w: &World) -> Vec<Finding> {
             runtimes: &w.runtimes,
             nodes: &w.nodes,
             quotas: &w.quotas,
+            limit_ranges: &w.limit_ranges,
             live: w.live.as_ref(),
             secrets: w.secrets.as_deref(),
+            absent: &w.absent,
             artifact: w.artifact,
         },
     )
@@ -136,7 +142,7 @@ fn annotate(m: &mut Value, key: &str, value: &str) {
     m["metadata"]["annotations"][key] = json!(value);
 }
 
-fn amount(m: &mut Value, resource: &str, value: &str) {
+pub fn amount(m: &mut Value, resource: &str, value: &str) {
     for which in ["requests", "limits"] {
         predictor(m)["model"]["resources"][which][resource] = json!(value);
     }
@@ -146,12 +152,21 @@ fn uri(m: &mut Value, uri: &str) {
     predictor(m)["model"]["storageUri"] = json!(uri);
 }
 
-fn canary(m: &mut Value, name: &str, percent: i64) {
-    let one = json!({"predictor": {"name": name, "model": predictor(m)["model"].clone(), "minReplicas": 1}, "trafficPercent": percent});
+pub fn canary(m: &mut Value, name: &str, percent: i64) {
+    let mut stable = predictor(m).clone();
+    stable["name"] = json!(name);
+    for key in ["maxReplicas", "canaryTrafficPercent"] {
+        stable.as_object_mut().unwrap().remove(key);
+    }
+    let one = json!({"predictor": stable, "trafficPercent": percent});
     match m["spec"]["canary"].as_array_mut() {
         Some(list) => list.push(one),
         None => m["spec"]["canary"] = json!([one]),
     }
+}
+
+pub fn required(terms: Value) -> Value {
+    json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}})
 }
 
 /// A rule and how to break it.
@@ -390,6 +405,11 @@ pub const CASES: &[(&str, Change)] = &[
     ("node-selector-matches-none", |m, _| {
         predictor(m)["nodeSelector"]["nvidia.com/gpu.product"] = json!("NVIDIA-B200")
     }),
+    ("affinity-matches-none", |m, _| {
+        predictor(m)["affinity"] = required(
+            json!([{"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}]),
+        )
+    }),
     ("no-room-now", |m, _| amount(m, "nvidia.com/gpu", "8")),
     ("cpu-only-on-gpu-nodes", |m, _| {
         predictor(m)["nodeSelector"] = json!({});
@@ -426,6 +446,14 @@ pub const CASES: &[(&str, Change)] = &[
     ("quota-needs-amount", |m, _| {
         predictor(m)["model"]["resources"]["limits"] = json!({"nvidia.com/gpu": "1"});
     }),
+    ("limit-range-exceeded", |_, w| {
+        w.limit_ranges.push(LimitRange {
+            name: "bounds".into(),
+            max: map(&[("memory", "16Gi"), ("ephemeral-storage", "10Gi")]),
+            max_pod: map(&[("cpu", "2")]),
+            ..LimitRange::default()
+        });
+    }),
     ("secret-in-env", |m, _| {
         predictor(m)["model"]["env"][0] = json!({"name": "NGC_API_KEY", "value": "abc"})
     }),
@@ -452,5 +480,18 @@ pub const CASES: &[(&str, Change)] = &[
     }),
     ("trust-remote-code", |m, _| {
         predictor(m)["model"]["args"] = json!(["--trust-remote-code"])
+    }),
+    ("runtime-secret-missing", |_, w| {
+        w.runtimes[0].spec["containers"][0]["env"] = json!([{"name": "NGC_API_KEY", "valueFrom": {"secretKeyRef": {"name": "ngc", "key": "key"}}}]);
+    }),
+    ("volume-claim-missing", |m, w| {
+        uri(m, "pvc://models/llama");
+        predictor(m)["volumes"] =
+            json!([{"name": "cache", "persistentVolumeClaim": {"claimName": "models"}}]);
+        w.absent.push((Referred::VolumeClaim, "models".into()));
+    }),
+    ("service-account-missing", |m, w| {
+        predictor(m)["serviceAccountName"] = json!("s3");
+        w.absent.push((Referred::ServiceAccount, "s3".into()));
     }),
 ];

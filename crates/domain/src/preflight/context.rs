@@ -2,8 +2,9 @@
 
 use crate::{
     artifact::ArtifactKind,
-    isvc::{Mode, View},
-    observed::{ClusterFacts, Node, Quota, Runtime},
+    isvc::{Mode, Placement, View},
+    observed::{ClusterFacts, LimitRange, Node, Quota, Runtime},
+    references::Referred,
     runtime::{self, Resolved},
 };
 use serde_json::Value;
@@ -19,10 +20,14 @@ pub struct Target<'a> {
     pub nodes: &'a [Node],
     /// Of the namespace.
     pub quotas: &'a [Quota],
+    /// Of the namespace.
+    pub limit_ranges: &'a [LimitRange],
     /// The object that is there now, where there is one.
     pub live: Option<&'a Value>,
     /// Names of the namespace's secrets, where the person may list them.
     pub secrets: Option<&'a [String]>,
+    /// What was looked for in the namespace and is not there.
+    pub absent: &'a [(Referred, String)],
     /// What the source is, where the catalogue knows it.
     pub artifact: Option<ArtifactKind>,
 }
@@ -33,7 +38,9 @@ pub struct Checked<'a> {
     pub target: &'a Target<'a>,
     pub mode: Option<Mode>,
     pub runtime: Resolved<'a>,
-    /// Per pod, with the runtime's own amounts merged in.
+    /// Where the pod may go, with the runtime's own wishes merged in.
+    pub placement: Placement,
+    /// Per pod, with the runtime's own amounts merged in and those of limit ranges filled in.
     pub requests: BTreeMap<String, String>,
     pub limits: BTreeMap<String, String>,
     /// Path of the container that carries arguments, environment and resources.
@@ -51,8 +58,9 @@ impl<'a> Checked<'a> {
             .unwrap_or_else(|| ("spec.predictor.model".to_owned(), &NULL));
         Self {
             mode: view.mode(target.facts.default_mode.as_deref()),
-            requests: view.requests_with(resolved.runtime()),
-            limits: view.limits_with(resolved.runtime()),
+            placement: view.placement_with(resolved.runtime()),
+            requests: view.requests_with(resolved.runtime(), target.limit_ranges),
+            limits: view.limits_with(resolved.runtime(), target.limit_ranges),
             runtime: resolved,
             container_path,
             container,

@@ -7,10 +7,12 @@
 mod amounts;
 mod canaries;
 mod context;
+mod each;
 mod names;
 mod nodes;
 mod pod;
 mod quotas;
+mod references;
 mod runtimes;
 mod scaling;
 mod secrets;
@@ -81,15 +83,24 @@ pub static RULES: &[&[Rule]] = &[
     pod::RULES,
     quotas::RULES,
     secrets::RULES,
+    references::RULES,
 ];
 
 /// Checks a manifest against a target: errors first, then warnings, then what is worth knowing.
 pub fn check(manifest: &Value, target: &Target<'_>) -> Vec<Finding> {
     let checked = Checked::new(manifest, target);
+    let mut out = apply(&checked, |_| true);
+    out.extend(each::canaries(&checked));
+    out.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    out
+}
+
+/// What those of the rules say whose names are wanted.
+fn apply(checked: &Checked<'_>, wanted: impl Fn(&str) -> bool) -> Vec<Finding> {
     let mut out = Vec::new();
-    for rule in RULES.iter().copied().flatten() {
+    for rule in RULES.iter().copied().flatten().filter(|r| wanted(r.name)) {
         let mut found = Vec::new();
-        (rule.check)(&checked, &mut found);
+        (rule.check)(checked, &mut found);
         out.extend(found.into_iter().map(|s| Finding {
             rule: rule.name.into(),
             severity: rule.severity,
@@ -98,7 +109,6 @@ pub fn check(manifest: &Value, target: &Target<'_>) -> Vec<Finding> {
             remedy: s.remedy,
         }));
     }
-    out.sort_by_key(|f| std::cmp::Reverse(f.severity));
     out
 }
 

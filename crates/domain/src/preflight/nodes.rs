@@ -5,10 +5,14 @@ use crate::{
     capacity,
     finding::Severity::{Error, Warning},
     isvc::gpu_resource,
+    observed::Node,
     quantity::{Quantity, amount},
 };
 
 type Out = Vec<Said>;
+
+/// Nodes that a sentence names; more would bury the reason.
+const NODES_NAMED: usize = 4;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -30,6 +34,11 @@ pub(super) const RULES: &[Rule] = &[
         name: "node-selector-matches-none",
         severity: Error,
         check: selector,
+    },
+    Rule {
+        name: "affinity-matches-none",
+        severity: Error,
+        check: affinity,
     },
     Rule {
         name: "no-room-now",
@@ -101,51 +110,51 @@ fn more_gpus_than_any_node(c: &Checked<'_>, out: &mut Out) {
     }
 }
 
-fn fit(c: &Checked<'_>) -> capacity::Fit {
-    capacity::fit(
-        &c.requests,
-        c.replicas().max(1),
-        &c.view.tolerations(),
-        &c.view.node_selector(),
-        c.target.nodes,
-    )
+/// What is always so of these nodes: that one is cordoned or not ready may change any moment.
+fn lasting(nodes: &[Node]) -> Vec<Node> {
+    let up = |n: &Node| Node {
+        ready: true,
+        unschedulable: false,
+        ..n.clone()
+    };
+    nodes.iter().map(up).collect()
 }
 
-/// The special cases have rules of their own; this is for what remains, such as memory.
+/// The special cases have rules of their own; this is for what remains, such as memory, or nodes of
+/// which each is ruled out by something else.
 fn fits_no_node(c: &Checked<'_>, out: &mut Out) {
-    if c.target.nodes.is_empty() {
+    let fits =
+        |nodes: &[Node]| capacity::fit(&c.requests, c.replicas().max(1), &c.placement, nodes);
+    if c.target.nodes.is_empty() || fits(c.target.nodes).fits_when_empty > 0 {
         return;
     }
-    let fit = fit(c);
-    let placeable = |v: &&capacity::NodeVerdict| {
-        !v.because.iter().any(|b| {
-            b.contains("taint")
-                || b.starts_with("has no ")
-                || b.contains(", not ")
-                || b.contains("cordoned")
-                || b.contains("not ready")
-        })
-    };
-    let candidates: Vec<_> = fit.verdicts.iter().filter(placeable).collect();
-    let gpu_reason = gpus(c).iter().any(|(r, n)| {
-        c.target
-            .nodes
-            .iter()
-            .all(|node| amount(&node.allocatable, r).units() < *n)
-    });
-    if fit.fits_when_empty == 0 && !candidates.is_empty() && !gpu_reason {
-        out.push(said(
-            format!("{}.resources.requests", c.container_path),
-            fit.summary,
-            "Ask for less per pod.",
-        ));
+    let mut special = Vec::new();
+    for rule in [more_gpus_than_any_node, gpu_taint, selector, affinity] {
+        rule(c, &mut special);
     }
+    let fit = fits(&lasting(c.target.nodes));
+    if !special.is_empty() || fit.fits_when_empty > 0 {
+        return;
+    }
+    let too_large = fit
+        .verdicts
+        .iter()
+        .any(|v| v.placeable && !v.because.iter().any(|b| b.starts_with("has no ")));
+    let way = if too_large {
+        "Ask for less per pod."
+    } else {
+        "Change its tolerations, node selector or affinity so that a node remains, or choose another cluster."
+    };
+    out.push(said(
+        format!("{}.resources.requests", c.container_path),
+        fit.summary,
+        way,
+    ));
 }
 
 /// Nodes that have what is asked for in GPUs and carry the wished labels.
-fn with_gpus<'a>(c: &Checked<'a>) -> Vec<&'a crate::observed::Node> {
+fn with_gpus<'a>(c: &Checked<'a>) -> Vec<&'a Node> {
     let wanted = gpus(c);
-    let selector = c.view.node_selector();
     c.target
         .nodes
         .iter()
@@ -154,17 +163,20 @@ fn with_gpus<'a>(c: &Checked<'a>) -> Vec<&'a crate::observed::Node> {
                 && wanted
                     .iter()
                     .all(|(r, k)| amount(&n.allocatable, r).units() >= *k)
-                && selector.iter().all(|(k, v)| n.labels.get(k) == Some(v))
+                && c.placement
+                    .node_selector
+                    .iter()
+                    .all(|(k, v)| n.labels.get(k) == Some(v))
+                && c.placement.affinity_against(n).is_empty()
         })
         .collect()
 }
 
 fn gpu_taint(c: &Checked<'_>, out: &mut Out) {
     let nodes = with_gpus(c);
-    let tolerations = c.view.tolerations();
     let blocked: Vec<_> = nodes
         .iter()
-        .map(|n| capacity::blocking_taints(n, &tolerations))
+        .map(|n| capacity::blocking_taints(n, &c.placement.tolerations))
         .collect();
     if nodes.is_empty() || blocked.iter().any(Vec::is_empty) {
         return;
@@ -183,16 +195,15 @@ fn gpu_taint(c: &Checked<'_>, out: &mut Out) {
 }
 
 fn selector(c: &Checked<'_>, out: &mut Out) {
-    for (k, v) in c.view.node_selector() {
-        if c.target.nodes.is_empty() || c.target.nodes.iter().any(|n| n.labels.get(&k) == Some(&v))
-        {
+    for (k, v) in &c.placement.node_selector {
+        if c.target.nodes.is_empty() || c.target.nodes.iter().any(|n| n.labels.get(k) == Some(v)) {
             continue;
         }
         let have: std::collections::BTreeSet<&str> = c
             .target
             .nodes
             .iter()
-            .filter_map(|n| n.labels.get(&k))
+            .filter_map(|n| n.labels.get(k))
             .map(String::as_str)
             .collect();
         let way = if have.is_empty() {
@@ -203,12 +214,66 @@ fn selector(c: &Checked<'_>, out: &mut Out) {
                 have.into_iter().take(8).collect::<Vec<_>>().join(", ")
             )
         };
-        out.push(said(
-            format!("spec.predictor.nodeSelector.{k}"),
-            format!("No node has {k} {v}: the pod would wait for ever."),
-            way,
+        let message = format!("No node has {k} {v}: the pod would wait for ever.");
+        out.push(match of_runtime(c, "nodeSelector", k) {
+            None => said(format!("spec.predictor.nodeSelector.{k}"), message, way),
+            Some(runtime) => said(
+                "spec.predictor.model.runtime",
+                format!("The runtime `{runtime}` asks for nodes with {k} {v}. {message}"),
+                format!("Choose another runtime, or write {k} under `spec.predictor.nodeSelector`. {way}"),
+            ),
+        });
+    }
+}
+
+/// The runtime's name, where a scheduling field (or a key of it) comes from it and not from the manifest.
+fn of_runtime<'a>(c: &'a Checked<'_>, field: &str, key: &str) -> Option<&'a str> {
+    let has = |spec: &serde_json::Value| {
+        let v = &spec[field];
+        !v.is_null() && *v != serde_json::json!([]) && (key.is_empty() || !v[key].is_null())
+    };
+    c.runtime
+        .runtime()
+        .filter(|r| !has(c.view.predictor()) && has(&r.spec))
+        .map(|r| r.name.as_str())
+}
+
+fn affinity(c: &Checked<'_>, out: &mut Out) {
+    let against: Vec<(&str, Vec<String>)> = c
+        .target
+        .nodes
+        .iter()
+        .map(|n| (n.name.as_str(), c.placement.affinity_against(n)))
+        .collect();
+    if against.is_empty() || against.iter().any(|(_, why)| why.is_empty()) {
+        return;
+    }
+    let mut words: Vec<String> = against
+        .iter()
+        .take(NODES_NAMED)
+        .map(|(node, why)| format!("{node} {}", why.join(" and ")))
+        .collect();
+    if against.len() > NODES_NAMED {
+        words.push(format!(
+            "and so on for {} more",
+            against.len() - NODES_NAMED
         ));
     }
+    let (field, whose) = match of_runtime(c, "affinity", "") {
+        None => ("spec.predictor.affinity", String::new()),
+        Some(runtime) => (
+            "spec.predictor.model.runtime",
+            format!(" of the runtime `{runtime}`"),
+        ),
+    };
+    out.push(said(
+        field,
+        format!(
+            "No node meets the required node affinity{whose}: the pod would wait for ever. {}.",
+            words.join("; ")
+        ),
+        "Require what a node has, or make it a preference (`preferredDuringSchedulingIgnoredDuringExecution`).",
+    ));
 }
 
 fn no_room_now(c: &Checked<'_>, out: &mut Out) {
@@ -217,13 +282,7 @@ fn no_room_now(c: &Checked<'_>, out: &mut Out) {
     }
     // What runs of it now makes room for itself, more or less: only what comes on top counts.
     let more = c.replicas().saturating_sub(live_replicas(c));
-    let fit = capacity::fit(
-        &c.requests,
-        more,
-        &c.view.tolerations(),
-        &c.view.node_selector(),
-        c.target.nodes,
-    );
+    let fit = capacity::fit(&c.requests, more, &c.placement, c.target.nodes);
     if fit.fits_now < more && fit.fits_when_empty > 0 {
         out.push(said(
             "spec.predictor.minReplicas",
@@ -234,12 +293,18 @@ fn no_room_now(c: &Checked<'_>, out: &mut Out) {
 }
 
 fn tolerates_without_gpus(c: &Checked<'_>, out: &mut Out) {
-    let tolerates = c.view.tolerations().iter().any(|t| t.key.ends_with("/gpu"));
+    // What the runtime tolerates is not for the person to remove.
+    let tolerates = c
+        .placement
+        .tolerations
+        .iter()
+        .any(|t| t.key.ends_with("/gpu"))
+        && of_runtime(c, "tolerations", "").is_none();
     if tolerates
         && gpus(c).is_empty()
         && !c
-            .view
-            .node_selector()
+            .placement
+            .node_selector
             .contains_key(crate::form::GPU_PRODUCT)
     {
         out.push(said("spec.predictor.tolerations", "It tolerates the taint of nodes with GPUs and asks for none: it may take their CPU and memory from those that need GPUs.", "Remove the toleration, or ask for GPUs."));

@@ -1,11 +1,15 @@
-//! What the namespace's quotas allow.
+//! What the namespace's quotas and limit ranges allow.
 
-use super::{Checked, Rule, Said, live_replicas, said};
+use super::{Checked, Rule, Said, said};
 use crate::{
     capacity,
     finding::Severity::{Error, Warning},
-    isvc::View,
+    isvc::Amounts,
+    pods::{self, Pods},
+    quantity::{Quantity, amount},
 };
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 type Out = Vec<Said>;
 
@@ -25,27 +29,36 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         check: quota_needs_amount,
     },
+    Rule {
+        name: "limit-range-exceeded",
+        severity: Error,
+        check: limit_range_exceeded,
+    },
 ];
 
-/// What the quotas would be with so many replicas, less what runs of it now.
+/// Every pod that a manifest starts with here.
+fn pods_of(c: &Checked<'_>, manifest: &Value) -> Vec<Pods> {
+    pods::of(
+        manifest,
+        c.target.runtimes,
+        c.target.limit_ranges,
+        c.target.facts.default_mode.as_deref(),
+    )
+}
+
+/// What the quotas would be with so many replicas of the predictor and all that runs beside it, less
+/// what runs of it now.
 fn effect(c: &Checked<'_>, replicas: u32) -> Vec<(String, crate::change::QuotaEffect)> {
-    if c.view.stop_wished() {
+    let mut after = pods_of(c, c.view.value());
+    if after.is_empty() {
         return Vec::new();
     }
-    let quotas: Vec<_> = match c.target.live.map(View::new).filter(|l| !l.stop_wished()) {
-        Some(live) => {
-            let runtime = crate::runtime::resolve(live.value(), c.target.runtimes).runtime();
-            let (requests, limits) = (live.requests_with(runtime), live.limits_with(runtime));
-            capacity::without(
-                c.target.quotas,
-                &requests,
-                &limits,
-                i64::from(live_replicas(c)),
-            )
-        }
-        None => c.target.quotas.to_vec(),
-    };
-    capacity::quota_effect(&quotas, &c.requests, &c.limits, i64::from(replicas))
+    if let Some(predictor) = after.first_mut() {
+        predictor.replicas = i64::from(replicas);
+    }
+    let before = c.target.live.map(|l| pods_of(c, l)).unwrap_or_default();
+    let quotas = capacity::without(c.target.quotas, &before);
+    capacity::quota_effect(&quotas, &after)
         .into_iter()
         .map(|e| {
             let (which, resource) = match (
@@ -110,19 +123,107 @@ fn quota_scaled_out(c: &Checked<'_>, out: &mut Out) {
 }
 
 fn quota_needs_amount(c: &Checked<'_>, out: &mut Out) {
+    let all = pods_of(c, c.view.value());
     for quota in c.target.quotas {
         for resource in quota.hard.keys() {
-            let (which, name, map) = match (
+            let (which, name) = match (
                 resource.strip_prefix("limits."),
                 resource.strip_prefix("requests."),
             ) {
-                (Some(r), _) => ("limits", r, &c.limits),
-                (_, Some(r)) => ("requests", r, &c.requests),
-                _ => ("requests", resource.as_str(), &c.requests),
+                (Some(r), _) => ("limits", r),
+                (_, Some(r)) => ("requests", r),
+                _ => ("requests", resource.as_str()),
             };
-            if matches!(name, "cpu" | "memory") && !map.contains_key(name) {
-                out.push(said(format!("{}.resources.{which}.{name}", c.container_path), format!("The quota {} counts {resource}, so the cluster refuses pods that do not state it.", quota.name), format!("Write {which} for {name}.")));
+            if !matches!(name, "cpu" | "memory") {
+                continue;
+            }
+            // What runs of a runtime beside the server is not for the person to write.
+            for container in all
+                .iter()
+                .flat_map(|p| &p.containers)
+                .filter(|a| !a.path.ends_with(".model.runtime"))
+            {
+                let map = match which {
+                    "limits" => &container.limits,
+                    _ => &container.requests,
+                };
+                if !map.contains_key(name) {
+                    out.push(said(format!("{}.resources.{which}.{name}", container.path), format!("The quota {} counts {resource}, so the cluster refuses pods that do not state it.", quota.name), format!("Write {which} for {name}.")));
+                }
             }
         }
+    }
+}
+
+/// The cluster refuses a pod whose containers may use more than a limit range allows, or that set no
+/// limit where one is bounded.
+fn limit_range_exceeded(c: &Checked<'_>, out: &mut Out) {
+    let mut name_it = |field: String,
+                       what: &str,
+                       have: Option<Quantity>,
+                       most: Quantity,
+                       resource: &str,
+                       range: &str| {
+        let (message, way) = match have {
+            Some(have) => (
+                format!(
+                    "The namespace's limit range `{range}` allows {what} {} of {resource} at most, and it would have {}: the cluster refuses the pod.",
+                    most.show(resource),
+                    have.show(resource)
+                ),
+                "Ask for less, or have the limit range raised.".to_owned(),
+            ),
+            None => (
+                format!(
+                    "The namespace's limit range `{range}` bounds {resource}, so the cluster refuses pods that set no limit of it."
+                ),
+                format!("Write a limit of {} or less.", most.show(resource)),
+            ),
+        };
+        out.push(said(field, message, way));
+    };
+    for pods in pods_of(c, c.view.value()) {
+        let first = pods.containers.first().map(|a| a.path.clone());
+        for range in c.target.limit_ranges {
+            for container in &pods.containers {
+                for (resource, most) in bounds(&range.max) {
+                    let (which, have) = used_at_most(container, resource);
+                    if have.is_none_or(|h| h > most) {
+                        let field = format!("{}.resources.{which}.{resource}", container.path);
+                        name_it(field, "a container", have, most, resource, &range.name);
+                    }
+                }
+            }
+            for (resource, most) in bounds(&range.max_pod) {
+                let have: Quantity = pods
+                    .containers
+                    .iter()
+                    .filter_map(|a| used_at_most(a, resource).1)
+                    .sum();
+                if let Some(first) = first.as_ref().filter(|_| have > most) {
+                    let field = format!("{first}.resources.limits.{resource}");
+                    name_it(field, "a pod", Some(have), most, resource, &range.name);
+                }
+            }
+        }
+    }
+}
+
+fn bounds(max: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, Quantity)> {
+    max.iter()
+        .filter_map(|(r, t)| Some((r.as_str(), Quantity::parse(t)?)))
+}
+
+/// The more of limit and request, and which it is; no amount: it has no limit.
+fn used_at_most(container: &Amounts, resource: &str) -> (&'static str, Option<Quantity>) {
+    if !container.limits.contains_key(resource) {
+        return ("limits", None);
+    }
+    let limit = amount(&container.limits, resource);
+    let request = amount(&container.requests, resource);
+    if request > limit {
+        ("requests", Some(request))
+    } else {
+        ("limits", Some(limit))
     }
 }

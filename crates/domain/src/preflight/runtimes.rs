@@ -102,7 +102,9 @@ fn runtime_none(c: &Checked<'_>, out: &mut Out) {
     }
     let Some(f) = c.view.format() else { return };
     let by_hand = runtime::supporting(c.target.runtimes, c.view.namespace(), &f, c.view.protocol());
-    if let Some(r) = by_hand.first() {
+    // Over several nodes only a runtime with a worker helps.
+    let several = c.view.multi_node();
+    if let Some(r) = by_hand.iter().find(|r| r.multi_node || !several) {
         out.push(said(
             "spec.predictor.model.runtime",
             format!(
@@ -115,7 +117,8 @@ fn runtime_none(c: &Checked<'_>, out: &mut Out) {
         out.push(said(
             "spec.predictor.model.modelFormat.name",
             format!(
-                "No runtime supports {f}{}.",
+                "No runtime supports {f}{}{}.",
+                if several { " over several nodes" } else { "" },
                 c.view
                     .protocol()
                     .map(|p| format!(" with protocol {p}"))

@@ -22,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         check: secret_in_args,
     },
     Rule {
-        name: "secret-missing",
+        name: MISSING,
         severity: Error,
         check: secret_missing,
     },
@@ -57,6 +57,8 @@ pub(super) const RULES: &[Rule] = &[
         check: remote_code,
     },
 ];
+
+pub(super) const MISSING: &str = "secret-missing";
 
 /// Every container of predictor, transformer and canaries, with its path.
 fn containers<'a>(c: &Checked<'a>) -> Vec<(String, &'a Value)> {

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use domain::{
     Micros, Result, finding::Finding, observed::*, person::ClusterIdentity, place::DeploymentKey,
+    references::Referred,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -93,7 +94,8 @@ pub struct LiveEvent {
 }
 
 /// The clusters outside and the watch caches in front of them. Reads come from the cache and never
-/// wait; only `dry_run`, `apply`, `delete`, `read`, `can` and `permissions` go out, under a time limit.
+/// wait; only `dry_run`, `apply`, `delete`, `read`, `can`, `secrets`, `exists` and `permissions` go out,
+/// under a time limit.
 #[async_trait]
 pub trait Clusters: Send + Sync {
     fn names(&self) -> Vec<String>;
@@ -106,6 +108,7 @@ pub trait Clusters: Send + Sync {
     /// Cluster-wide runtimes and those of the namespace.
     fn runtimes(&self, cluster: &str, namespace: &str) -> Vec<Runtime>;
     fn quotas(&self, cluster: &str, namespace: &str) -> Vec<Quota>;
+    fn limit_ranges(&self, cluster: &str, namespace: &str) -> Vec<LimitRange>;
     /// Sorted by key, from after `after`, at most `limit`.
     fn rows(
         &self,
@@ -169,6 +172,15 @@ pub trait Clusters: Send + Sync {
         who: &ClusterIdentity,
         namespace: &str,
     ) -> Result<Vec<(String, Vec<String>)>, Refusal>;
+    /// Is there an object of this name in the namespace? Asked as this person.
+    async fn exists(
+        &self,
+        cluster: &str,
+        who: &ClusterIdentity,
+        namespace: &str,
+        kind: Referred,
+        name: &str,
+    ) -> Result<bool, Refusal>;
     /// What the console needs in a cluster and whether it has it. Waits two seconds at most: after
     /// that it is what the cluster said before, or not known.
     async fn permissions(&self, cluster: &str) -> Permissions;

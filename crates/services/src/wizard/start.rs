@@ -135,13 +135,12 @@ impl Wizard {
                     name: f.clone(),
                     version: None,
                 };
-                let r = runtime::auto_select(&runtimes, &form.namespace, &format, None).or_else(
-                    || {
+                let r = runtime::auto_select(&runtimes, &form.namespace, &format, None, false)
+                    .or_else(|| {
                         runtime::supporting(&runtimes, &form.namespace, &format, None)
                             .into_iter()
                             .next()
-                    },
-                )?;
+                    })?;
                 Some((f.clone(), r.name.clone()))
             });
             match choice {

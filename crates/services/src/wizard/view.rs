@@ -20,7 +20,7 @@ use domain::{
     form::{Form, field_for, value_at},
     ids::*,
     isvc::{Format, View},
-    preflight,
+    pods, preflight,
     runtime::{Support, resolve, supports},
     sizing::Estimate,
 };
@@ -148,12 +148,13 @@ impl Wizard {
             .find(|t| t.cluster == form.cluster && t.namespace == form.namespace)
             .map(|t| t.scope.clone());
         // YAML may name any place: of one that the caller has no right to, nothing is shown.
-        let (cluster_facts, runtimes, nodes, quotas) = if scope.is_some() {
+        let (cluster_facts, runtimes, nodes, quotas, limit_ranges) = if scope.is_some() {
             (
                 ctx.clusters.facts(&form.cluster).unwrap_or_default(),
                 ctx.clusters.runtimes(&form.cluster, &form.namespace),
                 ctx.clusters.nodes(&form.cluster),
                 ctx.clusters.quotas(&form.cluster, &form.namespace),
+                ctx.clusters.limit_ranges(&form.cluster, &form.namespace),
             )
         } else {
             Default::default()
@@ -186,16 +187,22 @@ impl Wizard {
         let view = View::new(&manifest);
         let gpus = gpus_by_product(&nodes);
         let runtime = resolve(&manifest, &runtimes).runtime().cloned();
-        let requests = view.requests_with(runtime.as_ref());
-        let limits = view.limits_with(runtime.as_ref());
+        let requests = view.requests_with(runtime.as_ref(), &limit_ranges);
         let replicas = form
             .max_replicas
             .or(form.min_replicas)
             .unwrap_or(1)
             .clamp(0, 1000);
-        let running = live
-            .as_ref()
-            .map_or(0, |l| View::new(&l.object).replicas_wished(None));
+        // What the namespace is asked for at the most, with all that runs beside the predictor.
+        let pods_of = |object: &Value| {
+            let mode = cluster_facts.default_mode.as_deref();
+            pods::of(object, &runtimes, &limit_ranges, mode)
+        };
+        let mut at_most = pods_of(&manifest);
+        if let Some(predictor) = at_most.first_mut() {
+            predictor.replicas = replicas;
+        }
+        let running = live.as_ref().map_or_else(Vec::new, |l| pods_of(&l.object));
         let mut findings = match &scope {
             Some(_) => preflight::check(
                 &manifest,
@@ -204,8 +211,10 @@ impl Wizard {
                     runtimes: &runtimes,
                     nodes: &nodes,
                     quotas: &quotas,
+                    limit_ranges: &limit_ranges,
                     live: live.as_ref().map(|l| &l.object),
                     secrets: names.as_deref(),
+                    absent: &[],
                     artifact: version.as_ref().map(|(_, v)| v.kind),
                 },
             ),
@@ -227,14 +236,13 @@ impl Wizard {
                 fit(
                     &requests,
                     replicas as u32,
-                    &view.tolerations(),
-                    &view.node_selector(),
+                    &view.placement_with(runtime.as_ref()),
                     &nodes,
                 )
             }),
-            quota: quota_effect(&quotas, &requests, &limits, replicas - running),
+            quota: quota_effect(&quotas, &pods::on_top(&running, &at_most)),
             formats: formats(&runtimes),
-            runtimes: choices(&runtimes, &form),
+            runtimes: choices(&runtimes, &form, view.multi_node()),
             stages: scope
                 .map(|s| stages_for(&ctx.settings.approvals, &s))
                 .unwrap_or_default(),
@@ -279,14 +287,19 @@ fn formats(runtimes: &[domain::observed::Runtime]) -> Vec<String> {
     names
 }
 
-fn choices(runtimes: &[domain::observed::Runtime], form: &Form) -> Vec<RuntimeChoice> {
+fn choices(
+    runtimes: &[domain::observed::Runtime],
+    form: &Form,
+    multi_node: bool,
+) -> Vec<RuntimeChoice> {
     let format = Format {
         name: form.format.clone(),
         version: (!form.format_version.is_empty()).then(|| form.format_version.clone()),
     };
     let protocol = (!form.protocol.is_empty()).then_some(form.protocol.as_str());
-    let automatic = domain::runtime::auto_select(runtimes, &form.namespace, &format, protocol)
-        .map(|r| (&r.name, &r.namespace));
+    let automatic =
+        domain::runtime::auto_select(runtimes, &form.namespace, &format, protocol, multi_node)
+            .map(|r| (&r.name, &r.namespace));
     let mut out: Vec<RuntimeChoice> = runtimes
         .iter()
         .map(|r| RuntimeChoice {
@@ -296,6 +309,8 @@ fn choices(runtimes: &[domain::observed::Runtime], form: &Form) -> Vec<RuntimeCh
             protocols: r.protocols.clone(),
             not: if r.disabled {
                 Some("It is disabled.".into())
+            } else if r.multi_model() {
+                Some("It is for ModelMesh, which serves many models from one pod.".into())
             } else if form.format.is_empty() {
                 None
             } else {

@@ -523,6 +523,9 @@ impl Clusters for Nobody {
     fn quotas(&self, _: &str, _: &str) -> Vec<Quota> {
         vec![]
     }
+    fn limit_ranges(&self, _: &str, _: &str) -> Vec<LimitRange> {
+        vec![]
+    }
     fn rows(&self, _: &RowFilter, _: Option<&DeploymentKey>, _: usize, _: Micros) -> Vec<Row> {
         vec![]
     }
@@ -574,6 +577,16 @@ impl Clusters for Nobody {
         _: &ClusterIdentity,
         _: &str,
     ) -> Result<Vec<(String, Vec<String>)>, Refusal> {
+        Err(no_cluster())
+    }
+    async fn exists(
+        &self,
+        _: &str,
+        _: &ClusterIdentity,
+        _: &str,
+        _: domain::references::Referred,
+        _: &str,
+    ) -> Result<bool, Refusal> {
         Err(no_cluster())
     }
     async fn permissions(&self, _: &str) -> Permissions {

@@ -390,7 +390,7 @@ impl Round<'_> {
                 cluster: self.server.list(&cluster, None).await?,
             },
         };
-        Ok(select(model, &catalogue).map(Some))
+        Ok(select(predictor, &catalogue).map(Some))
     }
 
     async fn set_finalizers(&self, mut finalizers: Vec<Value>, present: bool) -> Result<(), Error> {

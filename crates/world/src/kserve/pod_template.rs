@@ -66,8 +66,13 @@ pub fn pod_spec(isvc: &Value, predictor: &Value, runtime: Option<&Selected>) -> 
         containers.extend(array(&runtime.spec["containers"]));
     }
     for (key, value) in predictor.as_object().into_iter().flatten() {
-        if !NOT_OF_THE_POD.contains(&key.as_str()) {
-            spec.insert(key.clone(), value.clone());
+        if NOT_OF_THE_POD.contains(&key.as_str()) || *value == json!([]) {
+            continue;
+        }
+        // A strategic merge: maps key by key, lists replaced.
+        match spec.get_mut(key).and_then(Value::as_object_mut) {
+            Some(known) if key == "nodeSelector" => extend(known, value),
+            _ => drop(spec.insert(key.clone(), value.clone())),
         }
     }
     volumes = merged_by_name(volumes, array(&predictor["volumes"]));
@@ -227,5 +232,31 @@ fn fill_in_text(text: &str, isvc: &Value) -> String {
 pub fn extend(target: &mut Map<String, Value>, more: &Value) {
     for (key, value) in more.as_object().into_iter().flatten() {
         target.insert(key.clone(), value.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kserve::select::{Catalogue, select};
+
+    #[test]
+    fn the_runtimes_scheduling_fields_are_kept_where_the_predictor_says_nothing_else() {
+        let runtime = json!({"metadata": {"name": "r"}, "spec": {
+            "supportedModelFormats": [{"name": "vLLM", "autoSelect": true}],
+            "nodeSelector": {"pool": "gpus", "zone": "a"},
+            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+            "containers": [{"name": CONTAINER}]}});
+        let predictor = json!({
+            "model": {"modelFormat": {"name": "vLLM"}},
+            "nodeSelector": {"zone": "b"}, "tolerations": []});
+        let catalogue = Catalogue {
+            namespaced: vec![runtime],
+            cluster: vec![],
+        };
+        let selected = select(&predictor, &catalogue).unwrap();
+        let pod = pod_spec(&json!({}), &predictor, Some(&selected));
+        assert_eq!(pod["nodeSelector"], json!({"pool": "gpus", "zone": "b"}));
+        assert_eq!(pod["tolerations"][0]["key"], "nvidia.com/gpu");
     }
 }

@@ -53,8 +53,9 @@ impl Catalogue {
     }
 }
 
-/// Selects for `spec.predictor.model`.
-pub fn select(model: &Value, catalogue: &Catalogue) -> Result<Selected, NoRuntime> {
+/// Selects for a predictor with a `model`.
+pub fn select(predictor: &Value, catalogue: &Catalogue) -> Result<Selected, NoRuntime> {
+    let model = &predictor["model"];
     let protocol = model["protocolVersion"].as_str().unwrap_or_default();
     if let Some(wanted) = model["runtime"].as_str() {
         return named(wanted, model, protocol, catalogue);
@@ -64,6 +65,11 @@ pub fn select(model: &Value, catalogue: &Catalogue) -> Result<Selected, NoRuntim
     let mut candidates: Vec<(i64, Selected)> = catalogue
         .all()
         .filter(|runtime| runtime.spec["disabled"].as_bool() != Some(true))
+        .filter(|runtime| runtime.spec["multiModel"].as_bool() != Some(true))
+        // Over several nodes only runtimes with a worker are looked at, and else only those without.
+        .filter(|runtime| {
+            runtime.spec["workerSpec"].is_object() == predictor["workerSpec"].is_object()
+        })
         .filter(|runtime| speaks(&runtime.spec, wanted_protocol))
         .filter_map(|runtime| {
             let priority = automatic_priority(&runtime.spec, &model["modelFormat"])?;
@@ -180,7 +186,7 @@ mod tests {
     }
 
     fn chosen(model: Value) -> Result<String, &'static str> {
-        select(&model, &catalogue())
+        select(&json!({"model": model}), &catalogue())
             .map(|selected| selected.name)
             .map_err(|none| none.reason)
     }
@@ -209,6 +215,17 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_wants_a_runtime_with_one() {
+        let chosen = |predictor: Value| select(&predictor, &catalogue()).map(|s| s.name).unwrap();
+        let model = json!({"modelFormat": {"name": "huggingface"}});
+        assert_eq!(chosen(json!({"model": model})), "kserve-huggingfaceserver");
+        assert_eq!(
+            chosen(json!({"model": model, "workerSpec": {}})),
+            "kserve-huggingfaceserver-multinode"
+        );
+    }
+
+    #[test]
     fn an_unknown_or_disabled_runtime_is_said_so() {
         assert_eq!(
             chosen(json!({"modelFormat": {"name": "vLLM"}, "runtime": "nowhere"})),
@@ -218,7 +235,7 @@ mod tests {
         catalogue.cluster[0]["spec"]["disabled"] = json!(true);
         let model = json!({"modelFormat": {"name": "vLLM"}, "runtime": "kserve-vllmserver"});
         assert_eq!(
-            select(&model, &catalogue)
+            select(&json!({"model": model}), &catalogue)
                 .map(|s| s.name)
                 .map_err(|n| n.reason),
             Err("RuntimeDisabled")

@@ -47,12 +47,13 @@ fn settings() -> Settings {
 fn runtime() -> Selected {
     let mut cluster = runtimes::cluster_serving_runtimes();
     cluster[0]["spec"]["containers"][0]["image"] = json!("vllmserver:replace");
-    let model = json!({"modelFormat": {"name": "vLLM"}, "runtime": "kserve-vllmserver"});
+    let predictor =
+        json!({"model": {"modelFormat": {"name": "vLLM"}, "runtime": "kserve-vllmserver"}});
     let catalogue = Catalogue {
         namespaced: vec![],
         cluster,
     };
-    select(&model, &catalogue).expect("the runtime of the recordings")
+    select(&predictor, &catalogue).expect("the runtime of the recordings")
 }
 
 /// A status as the recorder wrote it down.
@@ -329,8 +330,8 @@ fn no_runtime() {
         namespaced: vec![],
         cluster: runtimes::cluster_serving_runtimes(),
     };
-    let none = select(&driven.isvc["spec"]["predictor"]["model"], &catalogue)
-        .expect_err("nothing serves gguf");
+    let none =
+        select(&driven.isvc["spec"]["predictor"], &catalogue).expect_err("nothing serves gguf");
     assert_eq!(
         none.event,
         "no runtime found to support predictor with model type: {gguf <nil>}"

@@ -1,0 +1,130 @@
+use super::*;
+use serde_json::json;
+
+fn runtime(spec: Value) -> Runtime {
+    Runtime {
+        name: "r".into(),
+        namespace: None,
+        disabled: false,
+        multi_node: !spec["workerSpec"].is_null(),
+        formats: vec![crate::observed::RuntimeFormat {
+            name: "vLLM".into(),
+            version: None,
+            auto_select: true,
+            priority: 1,
+        }],
+        protocols: vec![],
+        created_at: None,
+        spec,
+    }
+}
+
+fn model(resources: &Value) -> Value {
+    json!({"modelFormat": {"name": "vLLM"}, "storageUri": "pvc://m/x", "resources": resources})
+}
+
+fn line(pods: &[Pods]) -> Vec<String> {
+    pods.iter()
+        .map(|p| {
+            let requests = p.requests();
+            let all: Vec<String> = requests.iter().map(|(k, v)| format!("{k} {v}")).collect();
+            format!("{} {} × {}", p.part, p.replicas, all.join(", "))
+        })
+        .collect()
+}
+
+#[test]
+fn every_part_of_a_service_has_its_pods() {
+    let gpu = json!({"limits": {"cpu": "4", "nvidia.com/gpu": "1"}});
+    let service = json!({"metadata": {"namespace": "n"}, "spec": {
+        "predictor": {"minReplicas": 2, "model": model(&gpu)},
+        "canary": [{"predictor": {"name": "v2", "model": model(&gpu)}}],
+        "transformer": {"minReplicas": 3, "containers": [{"resources": {"requests": {"cpu": "1"}}}]},
+        "explainer": {"containers": [{}]}}});
+    let beside = json!({"containers": [{"name": "kserve-container"}, {"name": "agent", "resources": {"requests": {"cpu": "500m"}}}]});
+    let runtimes = [runtime(beside)];
+    let pods = of(&service, &runtimes, &[], None);
+    assert_eq!(
+        line(&pods),
+        [
+            "predictor 2 × cpu 4500m, nvidia.com/gpu 1",
+            "canary v2 1 × cpu 4500m, nvidia.com/gpu 1",
+            "transformer 3 × cpu 1",
+            "explainer 1 × "
+        ]
+    );
+    // A limit range fills in what nobody says.
+    let range = LimitRange {
+        default_request: [("cpu".to_owned(), "100m".to_owned())].into(),
+        ..LimitRange::default()
+    };
+    let filled = of(&service, &runtimes, &[range], None);
+    assert_eq!(line(&filled)[3], "explainer 1 × cpu 100m");
+    let mut stopped = service;
+    stopped["metadata"]["annotations"] = json!({"serving.kserve.io/stop": "true"});
+    assert_eq!(of(&stopped, &runtimes, &[], None), []);
+}
+
+#[test]
+fn a_model_over_several_nodes_has_workers_as_kserve_reckons_them() {
+    let service = |head: Value, worker: Value| {
+        let manifest = json!({"metadata": {"namespace": "n"}, "spec": {"predictor": {
+            "model": model(&head), "workerSpec": worker}}});
+        let spec = json!({"containers": [{"name": "kserve-container"}],
+            "workerSpec": {"pipelineParallelSize": 2, "tensorParallelSize": 1, "containers": [{"name": "worker-container"}]}});
+        line(&of(&manifest, &[runtime(spec)], &[], None))
+    };
+    let gpus = |n: &str| json!({"limits": {"nvidia.com/gpu": n}});
+    assert_eq!(
+        service(json!({}), json!({})),
+        [
+            "predictor 1 × nvidia.com/gpu 1",
+            "worker 1 × nvidia.com/gpu 1"
+        ]
+    );
+    assert_eq!(
+        service(
+            gpus("2"),
+            json!({"pipelineParallelSize": 3, "tensorParallelSize": 2, "containers": [{"resources": gpus("2")}]})
+        ),
+        [
+            "predictor 1 × nvidia.com/gpu 2",
+            "worker 2 × nvidia.com/gpu 2"
+        ]
+    );
+    assert_eq!(
+        service(gpus("4"), json!({"pipelineParallelSize": 4})),
+        [
+            "predictor 1 × nvidia.com/gpu 4",
+            "worker 0 × nvidia.com/gpu 1"
+        ]
+    );
+}
+
+#[test]
+fn what_changes_counts_beside_what_it_replaces_and_what_goes_is_given_back() {
+    let pods = |part: &str, replicas: i64, cpu: &str| Pods {
+        part: part.into(),
+        replicas,
+        containers: vec![Amounts {
+            requests: [("cpu".to_owned(), cpu.to_owned())].into(),
+            ..Amounts::default()
+        }],
+    };
+    let before = [pods("predictor", 2, "1"), pods("canary v2", 1, "1")];
+    let after = [pods("predictor", 3, "1"), pods("canary v3", 1, "1")];
+    assert_eq!(
+        line(&on_top(&before, &after)),
+        [
+            "predictor 1 × cpu 1",
+            "canary v3 1 × cpu 1",
+            "canary v2 -1 × cpu 1"
+        ]
+    );
+    let larger = [pods("predictor", 2, "2")];
+    assert_eq!(
+        line(&on_top(&before[..1], &larger)),
+        ["predictor 2 × cpu 2"]
+    );
+    assert_eq!(line(&on_top(&before[..1], &[])), ["predictor -2 × cpu 1"]);
+}
