@@ -1,5 +1,5 @@
 // What does not answer is shown as away, with its age, and no page waits for it.
-import { HEALTHY, stands } from "../support/actions.ts";
+import { emptyDraft, HEALTHY, manifest, saveYaml, stands } from "../support/actions.ts";
 import { expect, test, withFault } from "../support/fixtures.ts";
 
 test("a cluster that is away is shown as away, and its rows as old", async ({ as, accessible }) => {
@@ -31,9 +31,49 @@ test("a cluster that is away is shown as away, and its rows as old", async ({ as
   await stands(page, HEALTHY, "Healthy");
 });
 
+test.describe("a cluster that accepts calls and never answers", () => {
+  test.describe.configure({ timeout: 240_000 });
+
+  test("holds no page longer than one call, and none once it is known", async ({ as, javascript }) => {
+    const page = await as("ai");
+    const name = `hanging-${javascript ? "js" : "plain"}`;
+    const draft = await emptyDraft(page, "While the cluster hangs");
+    await saveYaml(page, await manifest(name, "research-dev"));
+    await page.goto(`${draft}/target`);
+    await page.getByLabel("Cluster and namespace").selectOption("onprem-1/research-dev");
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await expect(page.getByLabel("Cluster and namespace")).toHaveValue("onprem-1/research-dev");
+
+    const within = async (path: string, limit: number) => {
+      const asked = Date.now();
+      const answer = await page.goto(path, { timeout: 30_000 });
+      expect(answer?.status(), path).toBe(200);
+      expect(Date.now() - asked, path).toBeLessThan(limit);
+    };
+    await withFault("onprem-1", { hang: true }, async () => {
+      // What needs no answer of it never waits; the names of Secrets are waited for 2 seconds.
+      for (const path of ["/", "/deployments", HEALTHY, "/catalog", `${draft}/resources`]) await within(path, 5_000);
+      await within(`${draft}/source`, 5_000);
+      // These ask it something: one call of 10 seconds at the most, with the names before it.
+      await within(`${draft}/review`, 15_000);
+      await expect(page.getByText("It cannot be submitted yet")).toBeVisible();
+      await within("/clusters/onprem-1", 15_000);
+
+      await expect(async () => {
+        await page.goto("/clusters");
+        await expect(page.getByRole("row").filter({ hasText: "onprem-1" })).toContainText("away", { timeout: 250 });
+      }).toPass({ timeout: 60_000 });
+      for (const path of ["/clusters/onprem-1", `${draft}/source`, `${draft}/review`, HEALTHY]) await within(path, 5_000);
+    });
+    await stands(page, HEALTHY, "Healthy", 60_000);
+    const headers = { origin: new URL(page.url()).origin };
+    expect((await page.request.post(`${draft}/discard`, { headers, maxRedirects: 0 })).status()).toBe(303);
+  });
+});
+
 test("bad cursors, dates and numbers are refused in words", async ({ as }) => {
   const page = await as("platform");
-  for (const path of ["/deployments?after=nonsense", "/catalog?after=%00", "/changes?after=%7B%7D", "/audit?after=x", "/audit?from=2026-13-45", "/audit?outcome=perhaps"]) {
+  for (const path of ["/deployments?after=nonsense", "/catalog?after=%00", "/catalog?q=%00", "/audit?object=%00", "/deployments/onprem-1/retail-prod/%00", "/changes?after=%7B%7D", "/audit?after=x", "/audit?from=2026-13-45", "/audit?outcome=perhaps"]) {
     const answer = await page.goto(path);
     expect(answer?.status(), path).toBeGreaterThanOrEqual(400);
     expect(answer?.status(), path).toBeLessThan(500);

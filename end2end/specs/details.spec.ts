@@ -1,6 +1,6 @@
 // Every kind of page, in both themes and widths: no finding of axe, nothing wider than the window, and pictures to
 // look at where `GATEHOUSE_SHOTS` names a folder.
-import { CRASHING, HEALTHY, opens } from "../support/actions.ts";
+import { ask, CRASHING, decide, HEALTHY, opens, standing, stands, withdrawAll } from "../support/actions.ts";
 import { expect, test } from "../support/fixtures.ts";
 
 test.describe.configure({ timeout: 600_000 });
@@ -62,6 +62,46 @@ test("the wizard's steps", async ({ as, picture }) => {
   }
   const headers = { origin: new URL(page.url()).origin };
   expect((await page.request.post(`${draft}/discard`, { headers, maxRedirects: 0 })).status()).toBe(303);
+});
+
+test("a change from asked to rejected, and one that is withdrawn", async ({ as, picture, javascript }) => {
+  const requester = await as("ai");
+  await withdrawAll(requester);
+  const name = `pictured-${javascript ? "js" : "plain"}`;
+  const change = await ask(requester, name, "retail-dev", "To be looked at");
+  await picture(requester, "change-asked");
+  const approver = await as("approver-retail", change);
+  await picture(approver, "decision");
+  await opens(approver, "/approvals");
+  await picture(approver, "approvals-waiting");
+  await opens(approver, change);
+  await approver.getByLabel("Reason").fill("x".repeat(4_001));
+  await approver.getByRole("button", { name: "Reject", exact: true }).click();
+  await expect(approver.getByRole("alert").first()).toBeVisible();
+  await picture(approver, "decision-refused");
+  await opens(approver, change);
+  await decide(approver, "Reject", "Only a picture of it was wanted");
+  await expect(standing(approver)).toContainText("can still be undone");
+  await picture(approver, "change-held");
+  await stands(approver, change, "Rejected");
+  await picture(approver, "change-rejected");
+
+  const other = await ask(requester, `${name}-2`, "retail-dev", "To be withdrawn");
+  await opens(requester, "/requests");
+  await picture(requester, "requests");
+  await opens(requester, other);
+  await requester.getByRole("button", { name: "Withdraw" }).click();
+  await expect(standing(requester)).toContainText("Withdrawn");
+  await picture(requester, "change-withdrawn");
+});
+
+test("pages that say no", async ({ as, picture }) => {
+  const page = await as("approver-retail");
+  for (const [name, path] of Object.entries({ "not-found": "/no-such-page", "not-allowed": "/clusters", unusable: "/changes?after=nonsense" })) {
+    const answer = await page.goto(path);
+    expect(answer?.status(), path).toBeGreaterThanOrEqual(400);
+    await picture(page, `error-${name}`);
+  }
 });
 
 test("the pages without a session", async ({ page, picture }) => {

@@ -29,12 +29,13 @@ test.beforeEach(async ({ as }) => {
   for (const login of ["ai", "devops"]) await withdrawAll(await as(login));
 });
 
-test("neither the requester nor the same person's other account can decide", async ({ as, javascript }) => {
+test("neither the requester nor the same person's other account can decide", async ({ as, javascript, accessible }) => {
   const requester = await as("ai");
   const change = await ask(requester, named("same-person", javascript), NAMESPACE, "Four eyes");
   const hash = await hashOf(requester);
   await expect(requester.getByText("You asked for this change, so somebody else has to decide it.")).toBeVisible();
   await expect(requester.getByRole("button", { name: "Approve" })).toHaveCount(0);
+  await accessible(requester);
   expect((await decideByHand(requester, change, hash)).status()).toBe(403);
 
   const other = await as("ai-approver");
@@ -60,7 +61,7 @@ test("neither the requester nor the same person's other account can decide", asy
   await expect(approver.getByRole("button", { name: "Approve" })).toHaveCount(0);
 });
 
-test("an edit makes a new revision and voids what was decided", async ({ as, javascript }) => {
+test("an edit makes a new revision and voids what was decided", async ({ as, javascript, accessible }) => {
   const requester = await as("ai");
   const name = named("edited", javascript);
   const change = await ask(requester, name, NAMESPACE, "Before the edit");
@@ -88,13 +89,15 @@ test("an edit makes a new revision and voids what was decided", async ({ as, jav
   await decide(late, "Approve", "For the content that I saw");
   await expect(late.getByText("The change was edited after this page was shown; nothing was decided.")).toBeVisible();
   await expect(late.getByLabel("Reason")).toHaveValue("For the content that I saw");
+  await accessible(late);
+  await accessible(requester);
 
   await requester.getByRole("button", { name: "Withdraw" }).click();
   await expect(standing(requester)).toContainText("Withdrawn");
   await late.close();
 });
 
-test("of two approvers at once one decides and the other is told", async ({ as, javascript }) => {
+test("of two approvers at once one decides and the other is told", async ({ as, javascript, accessible }) => {
   const requester = await as("devops");
   const change = await ask(requester, named("at-once", javascript), NAMESPACE, "Two at once");
   const first = await as("approver-retail", change);
@@ -106,12 +109,14 @@ test("of two approvers at once one decides and the other is told", async ({ as, 
   await expect(second.getByText(/It no longer waits for a decision/).first()).toBeVisible();
   await expect(second.getByRole("region", { name: "Decisions" })).toContainText("Not now");
   await expect(second.getByRole("region", { name: "Decisions" })).not.toContainText("Fine with me");
+  await accessible(second);
 
   await expect(async () => {
     await requester.goto(change);
     await expect(standing(requester)).toContainText("Rejected", { timeout: 250 });
   }).toPass({ timeout: 30_000 });
   await expect(standing(requester)).toContainText("Not now");
+  await accessible(requester);
 });
 
 test("a decision without a reason is refused, and one for unknown content too", async ({ as, javascript }) => {

@@ -1,5 +1,5 @@
 // From the catalogue to a deployment and through its life, with the steps that it takes counted.
-import { decide, kubectl, navigation, remove, standing, stands, withdrawAll } from "../support/actions.ts";
+import { decide, kubectl, navigation, opens, remove, standing, stands, withdrawAll } from "../support/actions.ts";
 import { account, expect, Steps, test } from "../support/fixtures.ts";
 
 // Where a draft of the catalogue leads unless somebody chooses: the first development namespace.
@@ -35,7 +35,7 @@ test.describe("a deployment's life", () => {
     await expect(page.getByRole("link", { name: title, exact: true })).toBeVisible();
   });
 
-  test("a model of the catalogue is asked for in 6 clicks and 1 field", async ({ as, steps }) => {
+  test("a model of the catalogue is asked for in 6 clicks and 1 field", async ({ as, steps, accessible }) => {
     const page = await as("ai");
     await withdrawAll(page);
     await page.goto("/");
@@ -51,6 +51,7 @@ test.describe("a deployment's life", () => {
     await expect(page).toHaveURL(/\/changes\/[^/]+$/);
     await expect(standing(page)).toContainText("Waits for a decision");
     steps.atMost({ clicks: 6, fields: 1 });
+    await accessible(page);
 
     change = new URL(page.url()).pathname;
     const href = (await page.getByRole("link", { name: "Deployment", exact: true }).getAttribute("href")) ?? "";
@@ -59,10 +60,11 @@ test.describe("a deployment's life", () => {
     expect(href).toBe(deployment);
   });
 
-  test("the next waiting change is decided in 2 clicks and 1 field, undone, and decided again", async ({ as, steps }) => {
+  test("the next waiting change is decided in 2 clicks and 1 field, undone, and decided again", async ({ as, steps, accessible }) => {
     const page = await as(APPROVER);
     await steps.click(page.getByRole("link", { name: "Decide next" }));
     await expect(page).toHaveURL(new RegExp(`${change}$`));
+    await accessible(page);
     await steps.fill(page.getByLabel("Reason"), "Small, signed, and for development only");
     await steps.click(page.getByRole("button", { name: "Approve", exact: true }));
     steps.atMost({ clicks: 2, fields: 1 });
@@ -73,18 +75,21 @@ test.describe("a deployment's life", () => {
 
     await decide(page, "Approve", "On second thoughts: yes");
     await expect(standing(page)).toContainText("can still be undone");
+    await accessible(page);
     await stands(page, change, "Applied and read back");
+    await accessible(page);
   });
 
-  test("the deployment becomes healthy, as the page shows while it happens", async ({ as, javascript }) => {
+  test("the deployment becomes healthy, as the page shows while it happens", async ({ as, javascript, accessible }) => {
     const page = await as("ai", deployment);
     if (javascript) await expect(standing(page)).toContainText("Healthy", { timeout: 45_000 });
     else await stands(page, deployment, "Healthy");
     await expect(page.locator("main")).toContainText("Trying out what the catalogue offers");
     await expect(page.locator("main")).toContainText("1 of 1 ready");
+    await accessible(page);
   });
 
-  test("an edit past the console is shown as drift, with whose it is", async ({ as }) => {
+  test("an edit past the console is shown as drift, with whose it is", async ({ as, accessible }) => {
     const page = await as("ai");
     const patch = (type: string, text: string) =>
       kubectl(CLUSTER, "--namespace", NAMESPACE, "patch", "inferenceservice", name, "--type", type, "--patch", text);
@@ -92,6 +97,7 @@ test.describe("a deployment's life", () => {
     await stands(page, deployment, "What runs is not what was approved");
     await expect(standing(page)).toContainText("spec.predictor.timeout");
     await expect(standing(page)).toContainText("kubectl-patch");
+    await accessible(page);
     patch("json", '[{"op":"remove","path":"/spec/predictor/timeout"}]');
     await expect(async () => {
       await page.goto(deployment);
@@ -99,9 +105,10 @@ test.describe("a deployment's life", () => {
     }).toPass();
   });
 
-  test("scaling is asked for, approved and applied", async ({ as }) => {
+  test("scaling is asked for, approved and applied", async ({ as, accessible, picture }) => {
     const page = await as("ai", deployment);
     await page.getByRole("link", { name: "Scale", exact: true }).click();
+    await accessible(page);
     await page.getByLabel("Smallest number of replicas").fill("2");
     await page.getByLabel("Largest number of replicas").fill("2");
     await page.getByRole("button", { name: "Ask for it" }).click();
@@ -110,9 +117,12 @@ test.describe("a deployment's life", () => {
       await page.goto(deployment);
       await expect(page.locator("main")).toContainText("2 of 2 ready", { timeout: 250 });
     }).toPass({ timeout: 45_000 });
+    // The page that the list of revisions leads to.
+    await opens(page, `${deployment}/rollback/1`);
+    await picture(page, "rollback");
   });
 
-  test("3 clicks lead to a rollback with the difference shown", async ({ as, steps }) => {
+  test("3 clicks lead to a rollback with the difference shown", async ({ as, steps, accessible }) => {
     const page = await as("ai");
     await steps.click(navigation(page, "Deployments"));
     await steps.click(page.locator(`a[href="${deployment}"]`));
@@ -122,6 +132,7 @@ test.describe("a deployment's life", () => {
     await page.waitForURL(/\/changes\/[^/]+$/);
     steps.atMost({ clicks: 3 });
     await expect(page.locator("main")).toContainText("Roll back to revision 1");
+    await accessible(page);
     await approved(await as(APPROVER), await changeOf(page));
     await expect(async () => {
       await page.goto(deployment);
@@ -129,14 +140,16 @@ test.describe("a deployment's life", () => {
     }).toPass({ timeout: 45_000 });
   });
 
-  test("stopping needs no approval, starting does", async ({ as }) => {
+  test("stopping needs no approval, starting does", async ({ as, picture, accessible }) => {
     const page = await as("ai", deployment);
     await page.getByRole("link", { name: "Stop", exact: true }).click();
     await page.getByRole("button", { name: "Stop it" }).click();
     await stands(page, await changeOf(page), "Applied and read back");
     await stands(page, deployment, "Stopped");
+    await accessible(page);
 
     await page.getByRole("link", { name: "Start", exact: true }).click();
+    await picture(page, "start");
     await page.getByRole("button", { name: "Ask to start it" }).click();
     await approved(await as(APPROVER), await changeOf(page));
     await stands(page, deployment, "Healthy");
@@ -152,6 +165,13 @@ test.describe("a deployment's life", () => {
       await expect(standing(page)).toContainText("serving.kserve.io/stop true → not set");
       steps.atMost({ clicks: 2 });
     }
+  });
+
+  test("what went past the console is remembered as gone", async ({ as, picture }) => {
+    const page = await as("ai");
+    remove(CLUSTER, NAMESPACE, name);
+    await stands(page, deployment, "This deployment is no longer in the cluster");
+    await picture(page, "deployment-gone");
   });
 });
 

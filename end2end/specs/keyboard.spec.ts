@@ -25,7 +25,7 @@ async function closed(page: Page) {
 
 test.afterAll(() => remove(CLUSTER, NAMESPACE, NAME));
 
-test("a change is found, read, decided and undone without a mouse", async ({ as }) => {
+test("a change is found, read, decided and undone without a mouse", async ({ as, accessible }) => {
   const requester = await as("ai");
   await withdrawAll(requester);
   await ask(requester, NAME, NAMESPACE, "Deciding by keyboard");
@@ -46,6 +46,7 @@ test("a change is found, read, decided and undone without a mouse", async ({ as 
   await expect(keys).toContainText("r — Reason");
   await expect(keys).toContainText("a — Approve");
   await expect(keys).toContainText("x — Reject");
+  await accessible(page);
   await closed(page);
 
   // In a field keys are letters; Escape leaves it.

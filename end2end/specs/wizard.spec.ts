@@ -61,13 +61,13 @@ test("what is no number at all is kept too", async ({ as }) => {
   await page.getByLabel("Model address").fill("s3//bucket model");
   await page.locator("#pull_secrets").fill("Not A Name");
   await page.locator("input[name=env_name]").first().fill("1 bad name");
-  await page.locator("input[name=env_value]").first().fill("its value");
+  await page.locator("textarea[name=env_value]").first().fill("its value");
   await page.getByLabel("Arguments, one a line").fill("--first=1\n--second two");
   expect(await press(page, "Next")).toBe(422);
   await expect(page.getByLabel("Model address")).toHaveValue("s3//bucket model");
   await expect(page.locator("#pull_secrets")).toHaveValue("Not A Name");
   await expect(page.locator("input[name=env_name]").first()).toHaveValue("1 bad name");
-  await expect(page.locator("input[name=env_value]").first()).toHaveValue("its value");
+  await expect(page.locator("textarea[name=env_value]").first()).toHaveValue("its value");
   await expect(page.getByLabel("Arguments, one a line")).toHaveValue("--first=1\n--second two");
   await expect(page.getByRole("alert").first()).toBeVisible();
   await discard(page, draft);
@@ -126,6 +126,78 @@ test("form and YAML are one draft, and what the form does not know survives", as
   await saveYaml(page, (await page.getByLabel("Manifest").inputValue()).replace("research-dev", "logistics-dev"));
   await page.goto(`${draft}/target`);
   await expect(page.getByLabel("Cluster and namespace")).toHaveValue("onprem-1/logistics-dev");
+  await discard(page, draft);
+});
+
+test("values and arguments with several lines survive a save of their step", async ({ as, accessible, javascript }) => {
+  const page = await as("ai");
+  const draft = await emptyDraft(page, "Several lines");
+  const lines = `      args:
+      - --first=1
+      env:
+      - name: CA
+        value: "-----BEGIN CERTIFICATE-----\\nMIIB=\\n-----END CERTIFICATE-----\\n"
+      - name: SETTINGS
+        value: "\\n{\\n  \\"a\\": 1\\n}"
+      - name: NODE
+        valueFrom:
+          fieldRef:
+            fieldPath: spec.nodeName
+`;
+  const yaml = (await manifest(`several-lines-${javascript ? "js" : "plain"}`, NAMESPACE)).replace("      modelFormat:\n", `${lines}      modelFormat:\n`);
+  await saveYaml(page, yaml);
+  await page.goto(`${draft}/source`);
+  await expect(page.locator("#env-0-value")).toHaveValue("-----BEGIN CERTIFICATE-----\nMIIB=\n-----END CERTIFICATE-----\n");
+  await expect(page.locator("#env-1-value")).toHaveValue('\n{\n  "a": 1\n}');
+  await accessible(page);
+  // Nothing was changed: not a letter of the YAML changes.
+  expect(await press(page, "Review")).toBe(303);
+  await expect(page.getByLabel("Manifest")).toHaveValue(yaml);
+
+  // An argument with lines of its own is shown, and stays.
+  await saveYaml(page, yaml.replace("- --first=1", '- "-c"\n      - "set -e\\nserve"\n      - ""'));
+  await page.goto(`${draft}/source`);
+  await expect(page.getByRole("textbox", { name: "Arguments, one a line" })).toHaveCount(0);
+  await expect(page.getByRole("group", { name: "Arguments" })).toContainText("change them in the YAML");
+  await accessible(page);
+  await page.locator("#env-1-value").fill("one\ntwo");
+  expect(await press(page, "Review")).toBe(303);
+  await expect(page.getByLabel("Manifest")).toHaveValue(/-c"?\n[^]*set -e(\\n|\n\s+)serve[^]*- (""|'')\n/);
+  await expect(page.getByLabel("Manifest")).toHaveValue(/fieldPath: "?spec\.nodeName/);
+  await page.goto(`${draft}/source`);
+  await expect(page.locator("#env-1-value")).toHaveValue("one\ntwo");
+  await discard(page, draft);
+});
+
+test("a server that fetches its model itself can be asked for", async ({ as, javascript }) => {
+  const page = await as("ai");
+  const draft = await emptyDraft(page, "No storage address");
+  const yaml = (await manifest(`fetches-itself-${javascript ? "js" : "plain"}`, NAMESPACE)).replace(/ {6}storageUri: .*\n/, "      args:\n      - --model_name=iris\n      - --model_id=models/iris\n");
+  await saveYaml(page, yaml);
+  await expect(findings(page).filter({ hasText: "error" })).toHaveCount(0);
+  await expect(submit(page)).toBeEnabled();
+  // Its step has nothing against it either.
+  await page.goto(`${draft}/source`);
+  await expect(page.getByText("What is served is written in a field that this form does not have")).toBeVisible();
+  expect(await press(page, "Review")).toBe(303);
+  await expect(page.getByLabel("Manifest")).toHaveValue(yaml);
+  await discard(page, draft);
+});
+
+test("a text with a NUL is refused, and what was typed beside it is kept", async ({ as }) => {
+  const page = await as("ai");
+  const draft = await emptyDraft(page, "NUL");
+  await page.goto(`${draft}/use`);
+  const version = await page.locator("input[name=version]").inputValue();
+  const headers = { origin: new URL(page.url()).origin };
+  const answer = await page.request.post(`${draft}/use`, { form: { version, purpose: "first\u0000second", owner: "Somebody else" }, headers, maxRedirects: 0 });
+  expect(answer.status()).toBe(422);
+  const html = await answer.text();
+  expect(html).toContain("firstsecond");
+  expect(html).toContain("Somebody else");
+  expect(html).toContain("NUL character");
+  await page.goto(`${draft}/use`);
+  await expect(page.getByLabel("Purpose")).toHaveValue("NUL");
   await discard(page, draft);
 });
 

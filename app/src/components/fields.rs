@@ -135,6 +135,15 @@ pub fn TextField(
     group(name, label, required, control, help_view)
 }
 
+/// What a textarea holds, as HTML: there the first line end after the tag is not part of the text.
+pub fn text_content(value: String) -> String {
+    if value.starts_with(['\n', '\r']) {
+        format!("\n{value}")
+    } else {
+        value
+    }
+}
+
 /// Several lines of text.
 #[component]
 pub fn TextArea(
@@ -165,7 +174,7 @@ pub fn TextArea(
     let control = view! {
         <span class=class>
             <textarea id=name.clone() name=name.clone() rows=rows.unwrap_or(3).to_string() required=required spellcheck=(!code).to_string()
-                aria-invalid=bad.to_string() aria-describedby=described data-key=key data-key-words=key.map(|_| label.clone())>{value}</textarea>
+                aria-invalid=bad.to_string() aria-describedby=described data-key=key data-key-words=key.map(|_| label.clone())>{text_content(value)}</textarea>
         </span>
     }
     .into_any();

@@ -23,7 +23,7 @@ pub use code::Code;
 pub use diff::{DiffTable, DiffText};
 pub use empty::Empty;
 pub use errors::{ErrorState, FormAlert, form_alert, sentence};
-pub use fields::{Hidden, Remark, SelectField, Submit, TextArea, TextField, remarks};
+pub use fields::{Hidden, Remark, SelectField, Submit, TextArea, TextField, remarks, text_content};
 pub use frame::{Frame, counted};
 pub use header::{Crumb, PageHeader};
 pub use label::{Label, Tone, change_tone, state_label};

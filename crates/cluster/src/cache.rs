@@ -104,6 +104,8 @@ pub(crate) type UriFormats = (Vec<String>, Vec<String>);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct KserveSettings {
     pub default_mode: Option<String>,
+    /// The default mode has its name from before KServe 0.16.
+    pub older_mode_names: bool,
     pub gateway_api: Option<bool>,
     pub modelcar: Option<bool>,
     pub oci_fetch: Option<bool>,

@@ -6,7 +6,7 @@ use crate::{
     link::Cluster,
     rest::{Ask, Failure, ask},
 };
-use domain::observed::ClusterFacts;
+use domain::{isvc::Mode, observed::ClusterFacts};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -87,6 +87,7 @@ async fn read(cluster: &Cluster, connection: &Connection) -> Option<ClusterFacts
         Err(Failure::Refused(_)) => None,
         Err(_) => known.kserve_version.clone(),
     };
+    let version_known = kserve_version.as_deref().and_then(older_mode_names);
     let data = cluster.data();
     let settings = data.settings.clone().unwrap_or_default();
     let all = |part: fn(&UriFormats) -> &Vec<String>| -> Vec<String> {
@@ -103,6 +104,7 @@ async fn read(cluster: &Cluster, connection: &Connection) -> Option<ClusterFacts
             .to_owned(),
         kserve_version,
         default_mode: settings.default_mode,
+        older_mode_names: version_known.unwrap_or(settings.older_mode_names),
         gateway_api: settings.gateway_api,
         modelcar: settings.modelcar,
         oci_fetch: settings.oci_fetch,
@@ -112,6 +114,15 @@ async fn read(cluster: &Cluster, connection: &Connection) -> Option<ClusterFacts
         storage_prefixes: all(|(p, _)| p),
         storage_regexes: all(|(_, r)| r),
     })
+}
+
+/// Does this version call the modes `RawDeployment` and `Serverless`? `Standard` and `Knative` came with
+/// 0.16, which rewrites the older names. `None` where the tag is no version of KServe's, such as a
+/// distribution's own.
+fn older_mode_names(version: &str) -> Option<bool> {
+    let minor = version.trim_start_matches('v').strip_prefix("0.")?;
+    let digits = minor.split(|c: char| !c.is_ascii_digit()).next()?;
+    Some(digits.parse::<u32>().ok()? < 16)
 }
 
 #[derive(Deserialize)]
@@ -189,18 +200,12 @@ pub(crate) fn settings(data: &BTreeMap<String, String>) -> KserveSettings {
             .unwrap_or(Value::Null)
     };
     let (deploy, ingress, storage) = (part("deploy"), part("ingress"), part("storageInitializer"));
-    let mode = deploy
-        .get("defaultDeploymentMode")
-        .and_then(Value::as_str)
-        .map(|m| match m {
-            // Names that KServe itself rewrites.
-            "RawDeployment" => "Standard".to_owned(),
-            "Serverless" => "Knative".to_owned(),
-            other => other.to_owned(),
-        });
+    let written = deploy.get("defaultDeploymentMode").and_then(Value::as_str);
+    let mode = written.and_then(Mode::parse);
     let flag = |v: &Value, key: &str| v.get(key).and_then(Value::as_bool);
     KserveSettings {
-        default_mode: mode,
+        default_mode: mode.map_or(written, |m| Some(m.name())).map(str::to_owned),
+        older_mode_names: mode.is_some_and(|m| written == Some(m.older_name())),
         gateway_api: flag(&ingress, "enableGatewayApi"),
         modelcar: flag(&storage, "enableModelcar"),
         oci_fetch: flag(&storage, "enableOciModelSupport"),
@@ -244,6 +249,20 @@ mod tests {
     }
 
     #[test]
+    fn modes_have_their_older_names_before_0_16() {
+        for (version, older) in [
+            ("v0.15.2", Some(true)),
+            ("0.9.0-rc1", Some(true)),
+            ("v0.16.0", Some(false)),
+            ("v0.20.0", Some(false)),
+            ("v2.16.0", None),
+            ("latest", None),
+        ] {
+            assert_eq!(older_mode_names(version), older, "{version}");
+        }
+    }
+
+    #[test]
     fn the_canary_field_is_found_in_the_schema() {
         let doc = |spec: Value| {
             json!({"components": {"schemas": {"io.kserve.serving.v1beta1.InferenceService": {"properties": {"spec": {"properties": spec}, "metadata": {}}},
@@ -267,6 +286,7 @@ mod tests {
         assert_eq!(
             (
                 s.default_mode.as_deref(),
+                s.older_mode_names,
                 s.gateway_api,
                 s.modelcar,
                 s.oci_fetch,
@@ -274,6 +294,7 @@ mod tests {
             ),
             (
                 Some("Standard"),
+                true,
                 Some(true),
                 Some(true),
                 Some(false),

@@ -253,6 +253,10 @@ pub struct ClusterFacts {
     pub kserve_version: Option<String>,
     /// `Standard` or `Knative`, from `inferenceservice-config`
     pub default_mode: Option<String>,
+    /// Modes are called `RawDeployment` and `Serverless` here (KServe < 0.16): `Standard` and `Knative`
+    /// would be taken as unknown, which means as the default.
+    #[serde(default)]
+    pub older_mode_names: bool,
     /// `ingress.enableGatewayApi`
     pub gateway_api: Option<bool>,
     /// `storageInitializer.enableModelcar`

@@ -126,13 +126,17 @@ impl Wizard {
             }
         }
         if let Some(form) = edit.form {
-            let mut manifest = self.manifest(&draft)?;
+            let before = self.manifest(&draft)?;
+            let mut manifest = before.clone();
             if draft.change.is_none() || draft.cluster.is_none() {
                 draft.cluster = (!form.cluster.is_empty()).then(|| form.cluster.clone());
                 draft.namespace = (!form.namespace.is_empty()).then(|| form.namespace.clone());
             }
             form.apply_to(&mut manifest);
-            draft.manifest_yaml = to_yaml(&manifest);
+            // Text that says the same already stays as it was typed, with its comments.
+            if manifest != before || draft.manifest_yaml.trim().is_empty() {
+                draft.manifest_yaml = to_yaml(&manifest);
+            }
             // The form goes on from the last YAML that could be read (its page says so): from here on
             // Review shows what the form says, not text that nobody can read.
             draft.broken_yaml = None;

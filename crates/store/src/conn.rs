@@ -173,6 +173,11 @@ pub(crate) fn failed(error: sqlx::Error) -> Error {
             Some("5" | "6" | "261" | "262" | "517" | "40001" | "40P01" | "53300") => busy(),
             // PostgreSQL: shutting down, starting up.
             Some("57P01" | "57P02" | "57P03") => away(),
+            // PostgreSQL: a text with a NUL character, in a column of text or of JSON.
+            Some("22021" | "22P05") => {
+                Error::invalid("a text holds a character that cannot be kept, such as NUL (U+0000)")
+                    .remedy("Take it out and try again.")
+            }
             _ => return Error::internal(error),
         },
         _ => return Error::internal(error),

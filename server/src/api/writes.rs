@@ -77,6 +77,13 @@ impl Members {
     fn text(&mut self, name: &str) -> String {
         match self.all.get(name) {
             None | Some(Value::Null) => String::new(),
+            Some(Value::String(s)) if s.contains('\0') => {
+                self.say(
+                    name,
+                    "A text with a NUL character (U+0000) cannot be kept: take it out.",
+                );
+                String::new()
+            }
             Some(Value::String(s)) => s.clone(),
             Some(_) => {
                 self.say(name, "This has to be text.");
@@ -142,6 +149,12 @@ pub async fn submit(
         .then(|| hash.parse::<Digest>())
         .transpose()?;
     let manifest = m.all.get("manifest").cloned().unwrap_or_default();
+    if manifest.as_str().is_some_and(|text| text.contains('\0')) {
+        m.say(
+            "manifest",
+            "A text with a NUL character (U+0000) cannot be kept: take it out.",
+        );
+    }
     if manifest.is_null() {
         m.say(
             "manifest",

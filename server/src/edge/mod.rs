@@ -92,6 +92,7 @@ pub fn router(state: AppState, backend: session::Backend) -> Router {
             time,
         ))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(no_nul))
         .layer(from_fn(plain_errors))
         .layer(CompressionLayer::new().br(true).gzip(true))
         .layer(from_fn_with_state(state.clone(), context::observe))
@@ -106,6 +107,20 @@ fn refused(e: tower_http::csrf::ProtectionError) -> Response {
             .remedy("Open the page here in the console and send the form from there."),
     )
     .into_response()
+}
+
+/// Nothing here has a NUL in its name, and no database keeps one in a text: an address with one (it can
+/// only be written as `%00`) is refused before anything is looked for.
+async fn no_nul(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    if !request.uri().to_string().contains("%00") {
+        return next.run(request).await;
+    }
+    let error = Error::invalid("this address has a NUL character (%00) in it")
+        .remedy("Take it out of the address, or start from the overview.");
+    if request.uri().path().starts_with("/api/") {
+        return api::Problem::from(error).into_response();
+    }
+    Fault::from(error).into_response()
 }
 
 /// Answers of axum and of layers that are bare text (a body that is too large, a form that cannot be

@@ -1,9 +1,9 @@
 //! Deciding a change, undoing that, withdrawing it.
 
-use super::{Pairs, answer, field};
+use super::{Pairs, Typed, answer, field, storable};
 use crate::edge::{AppState, Who};
 use axum::{
-    Form, Router,
+    Router,
     extract::{Path, State},
     response::Response,
     routing::post,
@@ -24,7 +24,7 @@ async fn decide(
     Who(caller): Who,
     Path(id): Path<String>,
     parts: Parts,
-    Form(typed): Form<Pairs>,
+    Typed(typed): Typed,
 ) -> Response {
     let result = try_decide(&state, &caller, &id, &typed).await;
     answer(
@@ -39,6 +39,7 @@ async fn decide(
 
 async fn try_decide(state: &AppState, caller: &Caller, id: &str, typed: &Pairs) -> Result<()> {
     let id: ChangeId = id.parse()?;
+    storable(typed)?;
     let outcome = match field(typed, "outcome") {
         "approve" => Outcome::Approve,
         "reject" => Outcome::Reject,
@@ -62,7 +63,7 @@ async fn undo(
     Who(caller): Who,
     Path(id): Path<String>,
     parts: Parts,
-    Form(typed): Form<Pairs>,
+    Typed(typed): Typed,
 ) -> Response {
     let result = match id.parse() {
         Ok(change) => state.services.changes.undo(&caller, change).await,
@@ -83,18 +84,9 @@ async fn withdraw(
     Who(caller): Who,
     Path(id): Path<String>,
     parts: Parts,
-    Form(typed): Form<Pairs>,
+    Typed(typed): Typed,
 ) -> Response {
-    let result = match id.parse() {
-        Ok(change) => {
-            state
-                .services
-                .changes
-                .withdraw(&caller, change, field(&typed, "reason"))
-                .await
-        }
-        Err(e) => Err(e),
-    };
+    let result = try_withdraw(&state, &caller, &id, &typed).await;
     answer(
         &state,
         &parts,
@@ -103,4 +95,11 @@ async fn withdraw(
         result.map(|()| format!("/changes/{id}")),
     )
     .await
+}
+
+async fn try_withdraw(state: &AppState, caller: &Caller, id: &str, typed: &Pairs) -> Result<()> {
+    let id: ChangeId = id.parse()?;
+    storable(typed)?;
+    let changes = &state.services.changes;
+    changes.withdraw(caller, id, field(typed, "reason")).await
 }

@@ -1,19 +1,18 @@
 //! The wizard: beginning a draft, saving a step, submitting, discarding.
 
-use super::{Pairs, answer, field, fields};
+use super::{
+    Pairs, Typed, answer, field,
+    steps::{resources, source, target},
+    storable,
+};
 use crate::edge::{AppState, Who, see_other};
 use axum::{
-    Form, Router,
+    Router,
     extract::{Path, State},
     response::Response,
     routing::post,
 };
-use domain::{
-    Error, FieldError, Result,
-    form::{Env, EnvFrom, Form as Deploy, Source},
-    ids::DraftId,
-    place::DeploymentKey,
-};
+use domain::{Error, Result, ids::DraftId, place::DeploymentKey};
 use http::request::Parts;
 use services::{
     Caller,
@@ -32,7 +31,7 @@ async fn start(
     State(state): State<AppState>,
     Who(caller): Who,
     parts: Parts,
-    Form(typed): Form<Pairs>,
+    Typed(typed): Typed,
 ) -> Response {
     let result = match parse_start(&typed) {
         // Everything is filled in from the catalogue or from what runs: the next page is the last step
@@ -60,6 +59,7 @@ async fn start(
 }
 
 fn parse_start(typed: &Pairs) -> Result<Start> {
+    storable(typed)?;
     if let v @ 1.. = field(typed, "version").len() {
         let _ = v;
         return Ok(Start::Version(field(typed, "version").parse()?));
@@ -79,7 +79,7 @@ async fn save(
     Who(caller): Who,
     Path((draft, step)): Path<(String, String)>,
     parts: Parts,
-    Form(typed): Form<Pairs>,
+    Typed(typed): Typed,
 ) -> Response {
     let page = format!("/deploy/{draft}/{step}");
     let result = try_save(&state, &caller, &draft, &step, &typed).await;
@@ -94,6 +94,7 @@ async fn try_save(
     typed: &Pairs,
 ) -> Result<String> {
     let id: DraftId = draft.parse()?;
+    storable(typed)?;
     let at = STEPS
         .iter()
         .position(|s| *s == step)
@@ -166,118 +167,12 @@ fn usage(typed: &Pairs) -> UseInput {
     }
 }
 
-fn source(typed: &Pairs, form: &mut Deploy, wrong: &mut Vec<FieldError>) {
-    let text = |name: &str| field(typed, name).trim().to_owned();
-    form.source = if field(typed, "source_kind") == "image" {
-        Source::Image {
-            image: text("image"),
-            port: number(typed, "port", wrong),
-        }
-    } else {
-        Source::Storage { uri: text("uri") }
-    };
-    if form.format != text("format") {
-        form.format_version = String::new();
-    }
-    form.format = text("format");
-    form.runtime = text("runtime");
-    form.protocol = text("protocol");
-    form.deployment_mode = text("deployment_mode");
-    form.args = field(typed, "args")
-        .lines()
-        .map(|l| l.trim_end_matches('\r').to_owned())
-        .filter(|l| !l.trim().is_empty())
-        .collect();
-    form.pull_secrets = field(typed, "pull_secrets")
-        .split(',')
-        .map(|s| s.trim().to_owned())
-        .filter(|s| !s.is_empty())
-        .collect();
-    let column = |name: &str| fields(typed, name);
-    let (names, values, secrets, keys) = (
-        column("env_name"),
-        column("env_value"),
-        column("env_secret"),
-        column("env_key"),
-    );
-    let cell = |c: &[&str], i: usize| c.get(i).map(|s| (*s).to_owned()).unwrap_or_default();
-    form.env = names
-        .iter()
-        .enumerate()
-        .filter(|(i, n)| {
-            !n.trim().is_empty()
-                || !cell(&values, *i).is_empty()
-                || !cell(&secrets, *i).trim().is_empty()
-        })
-        .map(|(i, n)| {
-            let secret = cell(&secrets, i).trim().to_owned();
-            let source = if secret.is_empty() {
-                EnvFrom::Value {
-                    value: cell(&values, i),
-                }
-            } else {
-                EnvFrom::Secret {
-                    secret,
-                    key: cell(&keys, i).trim().to_owned(),
-                }
-            };
-            Env {
-                name: n.trim().to_owned(),
-                source,
-            }
-        })
-        .collect();
-}
-
-fn target(typed: &Pairs, form: &mut Deploy) {
-    let (cluster, namespace) = field(typed, "target").split_once('/').unwrap_or_default();
-    form.cluster = cluster.to_owned();
-    form.namespace = namespace.to_owned();
-    form.name = field(typed, "name").trim().to_owned();
-}
-
-fn resources(typed: &Pairs, form: &mut Deploy, wrong: &mut Vec<FieldError>) {
-    let text = |name: &str| field(typed, name).trim().to_owned();
-    form.min_replicas = number(typed, "min_replicas", wrong);
-    form.max_replicas = number(typed, "max_replicas", wrong);
-    form.gpus = number(typed, "gpus", wrong).unwrap_or(0);
-    form.timeout = number(typed, "timeout", wrong);
-    if !text("gpu_resource").is_empty() {
-        form.gpu_resource = text("gpu_resource");
-    }
-    form.gpu_product = text("gpu_product");
-    form.tolerate_gpu_taint = field(typed, "tolerate") == "yes";
-    form.cpu = text("cpu");
-    form.cpu_limit = text("cpu_limit");
-    form.memory = text("memory");
-    form.memory_limit = text("memory_limit");
-}
-
-/// A whole number, or nothing; what is neither is named.
-fn number<T: std::str::FromStr>(
-    typed: &Pairs,
-    name: &str,
-    wrong: &mut Vec<FieldError>,
-) -> Option<T> {
-    let text = field(typed, name).trim();
-    if text.is_empty() {
-        return None;
-    }
-    text.parse().ok().or_else(|| {
-        wrong.push(FieldError {
-            field: name.into(),
-            message: format!("“{text}” is not a whole number that can be used here."),
-        });
-        None
-    })
-}
-
 async fn submit(
     State(state): State<AppState>,
     Who(caller): Who,
     Path(draft): Path<String>,
     parts: Parts,
-    Form(typed): Form<Pairs>,
+    Typed(typed): Typed,
 ) -> Response {
     let page = format!("/deploy/{draft}/review");
     let result = try_submit(&state, &caller, &draft, &typed).await;
@@ -291,6 +186,7 @@ async fn try_submit(
     typed: &Pairs,
 ) -> Result<String> {
     let id: DraftId = draft.parse()?;
+    storable(typed)?;
     let wizard = &state.services.wizard;
     // What stands on Review is kept before anything is asked for. The YAML too: where it was edited and
     // not checked yet, what would be stored has another hash than the page showed, and the page says so.
@@ -321,12 +217,10 @@ async fn try_submit(
     Ok(format!("/changes/{change}"))
 }
 
-/// The YAML as it was typed: browsers send line ends as CR LF.
+/// The YAML as it was typed.
 fn yaml(typed: &Pairs) -> Option<String> {
-    typed
-        .iter()
-        .find(|(n, _)| n == "yaml")
-        .map(|(_, text)| text.replace("\r\n", "\n"))
+    let (_, text) = typed.iter().find(|(n, _)| n == "yaml")?;
+    Some(text.clone())
 }
 
 /// The use with the purpose that was typed on Review; the rest stands on the first step.

@@ -1,9 +1,9 @@
 //! What is asked of a deployment: scale, roll back, stop, start, delete.
 
-use super::{Pairs, answer, field};
+use super::{Pairs, Typed, answer, field, storable};
 use crate::edge::{AppState, Who};
 use axum::{
-    Form, Router,
+    Router,
     extract::{Path, State},
     response::Response,
     routing::post,
@@ -27,7 +27,7 @@ async fn ask(
     Who(caller): Who,
     Path((cluster, namespace, name, what)): Path<(String, String, String, String)>,
     parts: Parts,
-    Form(typed): Form<Pairs>,
+    Typed(typed): Typed,
 ) -> Response {
     let key = DeploymentKey::new(cluster, namespace, name);
     let page = format!("{}/{what}", key.path());
@@ -56,7 +56,7 @@ async fn rollback(
         String,
     )>,
     parts: Parts,
-    Form(typed): Form<Pairs>,
+    Typed(typed): Typed,
 ) -> Response {
     let key = DeploymentKey::new(cluster, namespace, name);
     let page = format!("{}/{what}/{revision}", key.path());
@@ -118,6 +118,7 @@ async fn send(
     ask: &Ask,
     typed: &Pairs,
 ) -> Result<ChangeId> {
+    storable(typed)?;
     let expected = match field(typed, "hash") {
         "" => None,
         hash => Some(hash.parse()?),

@@ -1,10 +1,10 @@
 //! Registries: adding, changing, removing one, and asking for a sync.
 
-use super::{Pairs, answer, field, fields, refused};
+use super::{Pairs, Typed, answer, field, fields, refused, storable};
 use crate::edge::{AppState, Who, rerender};
 use app::forms::FormState;
 use axum::{
-    Form, Router,
+    Router,
     extract::{Path, State},
     response::Response,
     routing::post,
@@ -29,7 +29,7 @@ async fn add(
     State(state): State<AppState>,
     Who(caller): Who,
     parts: Parts,
-    Form(typed): Form<Pairs>,
+    Typed(typed): Typed,
 ) -> Response {
     let result = match parse(&typed) {
         Ok(input) => state.services.registries.add(&caller, &input).await,
@@ -88,7 +88,7 @@ async fn change(
     Who(caller): Who,
     Path(id): Path<String>,
     parts: Parts,
-    Form(typed): Form<Pairs>,
+    Typed(typed): Typed,
 ) -> Response {
     let page = page_of(&id);
     let result = try_change(&state, &caller, &id, &typed).await;
@@ -178,6 +178,7 @@ fn kept(typed: Pairs) -> Pairs {
 }
 
 fn parse(typed: &Pairs) -> Result<RegistryInput> {
+    storable(typed)?;
     let minutes = field(typed, "sync_minutes").trim();
     let sync_minutes = minutes.parse().map_err(|_| {
         Error::field(

@@ -1,15 +1,15 @@
 //! Light, dark, or as the system has it: a cookie of this browser.
 
-use super::{Pairs, field};
+use super::{Typed, field};
 use crate::edge::{AppState, return_to, see_other};
-use axum::{Form, Router, response::Response, routing::post};
+use axum::{Router, response::Response, routing::post};
 use http::{HeaderValue, header};
 
 pub fn routes() -> Router<AppState> {
     Router::new().route("/theme", post(choose))
 }
 
-async fn choose(Form(typed): Form<Pairs>) -> Response {
+async fn choose(Typed(typed): Typed) -> Response {
     let theme = match field(&typed, "theme") {
         "light" => "light",
         "dark" => "dark",

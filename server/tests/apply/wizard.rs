@@ -28,6 +28,8 @@ crate::setup::stories!(
     a_volume_claim_that_is_not_there_is_said_where_the_person_may_look,
     nothing_of_another_units_place_is_shown,
     broken_yaml_has_a_place_and_a_saved_step_goes_on_from_the_form,
+    what_only_the_form_minds_can_be_asked_for,
+    a_save_without_a_change_keeps_the_text,
     a_program_asks_as_the_wizard_does,
 );
 
@@ -332,6 +334,44 @@ async fn broken_yaml_has_a_place_and_a_saved_step_goes_on_from_the_form(on: Data
     let review = wizard.review(caller, id).await.worked();
     assert_eq!(review.broken, None);
     assert!(review.yaml.contains("maxReplicas: 4"), "{}", review.yaml);
+}
+
+async fn what_only_the_form_minds_can_be_asked_for(on: Database) {
+    let setup = Setup::new(on).await;
+    let (wizard, caller) = (&setup.services.wizard, &setup.requester);
+    let id = draft(&setup, |_| {}).await;
+    let mut form = Setup::form();
+    // More than the form takes, and nothing to KServe.
+    form.args = vec![format!("--chat-template={}", "x".repeat(9_000))];
+    let yaml = to_yaml(&form.new_manifest());
+    save(&setup, id, "review", None, Some(yaml)).await.worked();
+    let review = wizard.review(caller, id).await.worked();
+    assert_eq!(review.view.errors[0].field, "args[0]");
+    assert!(
+        review.submittable,
+        "{:?} {:?}",
+        review.problem, review.findings
+    );
+    // Its own step still says so.
+    let form = wizard.form(caller, id).await.worked();
+    let refused = save(&setup, id, "source", Some(form), None).await;
+    assert_eq!(refused.expect_err("too long").fields[0].field, "args[0]");
+}
+
+async fn a_save_without_a_change_keeps_the_text(on: Database) {
+    let setup = Setup::new(on).await;
+    let (wizard, caller) = (&setup.services.wizard, &setup.requester);
+    let id = draft(&setup, |_| {}).await;
+    let text = format!("# why\n{}", to_yaml(&Setup::form().new_manifest()));
+    save(&setup, id, "review", None, Some(text.clone()))
+        .await
+        .worked();
+    let form = wizard.form(caller, id).await.worked();
+    save(&setup, id, "resources", Some(form), None)
+        .await
+        .worked();
+    let draft = wizard.draft(caller, id).await.worked();
+    assert_eq!(draft.manifest_yaml, text);
 }
 
 async fn a_program_asks_as_the_wizard_does(on: Database) {

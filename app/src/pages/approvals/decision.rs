@@ -1,7 +1,7 @@
 //! The page of one change: everything a decision needs, and the decision itself.
 
 use super::{place, state_words, title};
-use crate::{components::*, load::load};
+use crate::{components::*, load::load, pages::catalog::fact_words};
 use domain::{change::*, finding::Severity, ids::ChangeId};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -196,7 +196,7 @@ pub fn facts(seen: &Seen) -> AnyView {
                 _ => Tone::Quiet,
             };
             let seen = f.observed_at.map(|t| view! { <span class="gh-muted">" (seen "<When at=t />")"</span> });
-            view! { <li><strong>{f.kind.replace('-', " ")}</strong>" "<Label tone=tone text=f.state.replace('-', " ") /><div>{f.summary}{seen}</div></li> }.into_any()
+            view! { <li><strong>{fact_words(&f.kind).to_owned()}</strong>" "<Label tone=tone text=f.state.replace('-', " ") /><div>{f.summary}{seen}</div></li> }.into_any()
         })
         .collect();
     view! { <ul class="gh-facts" role="list">{facts}</ul>{findings(&seen.findings)}{quota(&seen.quota)} }.into_any()

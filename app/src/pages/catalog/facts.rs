@@ -89,12 +89,22 @@ pub fn scan_label(fact: Option<&ScanFact>) -> AnyView {
     view! { <Label tone=tone text=text />{severe} }.into_any()
 }
 
+/// What a kind of fact is called, wherever one stands.
+pub fn fact_words(kind: &str) -> &str {
+    match kind {
+        "signature" => "Signature",
+        "scan" => "Scan",
+        "model-files" => "Model files",
+        other => other,
+    }
+}
+
 /// Signature, scan and pickles of a version, one below the other.
 pub fn checks(v: &VersionRow) -> AnyView {
     view! {
         <ul class="gh-plain-list gh-stack-tight gh-checks" role="list">
-            <li><span class="gh-muted gh-small">"Signature "</span>{signature_label(&v.signature)}</li>
-            <li><span class="gh-muted gh-small">"Scan "</span>{scan_label(v.scan.as_ref())}</li>
+            <li><span class="gh-muted gh-small">{fact_words("signature")}" "</span>{signature_label(&v.signature)}</li>
+            <li><span class="gh-muted gh-small">{fact_words("scan")}" "</span>{scan_label(v.scan.as_ref())}</li>
             {v.pickle.as_ref().map(|p| view! { <li>{pickle_label(p)}</li> })}
         </ul>
     }
@@ -196,7 +206,7 @@ pub fn signature(v: &VersionRow) -> AnyView {
     };
     let keys = (!by.is_empty()).then(|| view! { <ul class="pf-v6-c-list">{by}</ul> });
     card(
-        "Signature",
+        fact_words("signature"),
         view! { <p>{signature_label(&v.signature)}" "{v.signature.sentence()}</p>{keys} },
     )
 }

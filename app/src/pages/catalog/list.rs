@@ -159,10 +159,14 @@ fn groups(f: &Facets) -> Vec<Group> {
         ("licence", "Licence", plain(&f.licences)),
         (
             "signature",
-            "Signature",
+            facts::fact_words("signature"),
             words(&f.signatures, |s| facts::signature_words(s).1),
         ),
-        ("scan", "Scan", words(&f.scans, |s| facts::scan_words(s).1)),
+        (
+            "scan",
+            facts::fact_words("scan"),
+            words(&f.scans, |s| facts::scan_words(s).1),
+        ),
         (
             "registry",
             "Registry",

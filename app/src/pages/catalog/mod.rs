@@ -5,6 +5,7 @@ mod list;
 mod model;
 mod version;
 
+pub use facts::fact_words;
 pub use list::CatalogPage;
 pub use model::ModelPage;
 pub use version::VersionPage;

@@ -69,7 +69,7 @@ pub fn page(r: Review) -> AnyView {
     let back = format!("/deploy/{id}/resources");
     view! {
         {cannot.map(|c| alert(Tone::Bad, "It cannot be submitted yet", c))}
-        {(!errors.is_empty()).then(|| alert(Tone::Bad, "Some fields cannot stay as they are", view! { <ul class="pf-v6-c-list">{errors}</ul> }))}
+        {(!errors.is_empty()).then(|| alert(Tone::Warn, "Some fields are not as their steps want them", view! { <ul class="pf-v6-c-list">{errors}</ul> }))}
         <form method="post" action=format!("/deploy/{id}/submit") class="pf-v6-c-form gh-review">
             <div class="gh-decide gh-stack">
                 {hash.clone().map(|h| view! { <Hidden name="hash" value=h.to_string() /> })}

@@ -54,21 +54,15 @@ pub fn page(v: &WizardView) -> AnyView {
             format!("{} (not in this place)", f.runtime),
         ));
     }
-    let protocols = ["", "v1", "v2", "grpc-v1", "grpc-v2"]
-        .map(|p| {
-            (
-                p.to_owned(),
-                if p.is_empty() {
-                    "the runtime’s own".to_owned()
-                } else {
-                    p.to_owned()
-                },
-            )
-        })
-        .to_vec();
-    let modes = ["Standard", "Knative"]
-        .map(|m| (m.to_owned(), m.to_owned()))
-        .to_vec();
+    let own = |words: &str| (String::new(), words.to_owned());
+    let mut protocols = vec![own("the runtime’s own")];
+    protocols.extend(["v1", "v2", "grpc-v1", "grpc-v2"].map(same));
+    let protocols = with_written(protocols, &f.protocol);
+    let mut modes: Vec<(String, String)> = v.modes.iter().map(|m| same(m)).collect();
+    if f.deployment_mode.is_empty() {
+        modes.insert(0, own("the cluster’s default"));
+    }
+    let modes = with_written(modes, &f.deployment_mode);
     let env: Vec<AnyView> = rows(v)
         .into_iter()
         .chain((0..SPARE).map(|_| Variable::default()))
@@ -78,16 +72,17 @@ pub fn page(v: &WizardView) -> AnyView {
     let (env_remarks, env_described) = remarks("env", &beside(v, "env"));
     let fields = view! {
         {serving(v)}
+        {f.source_elsewhere.then(|| view! { <p class="gh-muted">"What is served is written in a field that this form does not have; it stays as it is. The model address may stay empty."</p> })}
         <SelectField name="source_kind" label="What is served" value=kind options=kinds />
         <TextField name="uri" label="Model address (storageUri)" value=uri remarks=beside(v, "uri") help="For a model’s files: oci+native://, oci://, s3://, pvc:// …; pinned by digest where there is one." />
         <TextField name="image" label="Serving image" value=image remarks=beside(v, "image") help="Only for an image that serves by itself." />
         <TextField name="port" label="Port of the serving image" value=port kind="number" remarks=beside(v, "port") help="Empty: 8080." />
         <SelectField name="format" label="Format" value=f.format.clone() options=formats remarks=beside(v, "format") />
         <SelectField name="runtime" label="Runtime" value=f.runtime.clone() options=runtimes remarks=beside(v, "runtime") help="Those that support the format come first." />
-        <TextArea name="args" label="Arguments, one a line" value=f.args.join("\n") rows=3 code=true remarks=beside(v, "args") />
+        {arguments(v)}
         <fieldset class="gh-fieldset" id="env" tabindex="-1" aria-describedby=env_described>
             <legend>"Environment"</legend>
-            <p class="gh-muted">"A value, or a secret and its key. Secrets are named here, never written out."</p>
+            <p class="gh-muted">"A value, or a secret and its key. Secrets are named here, never written out. A value may have several lines."</p>
             {secret_lists(&v.secrets)}
             {env}
             {env_remarks}
@@ -97,6 +92,39 @@ pub fn page(v: &WizardView) -> AnyView {
         <SelectField name="deployment_mode" label="Deployment mode" value=f.deployment_mode.clone() options=modes remarks=beside(v, "deployment_mode") />
     };
     form(v, "source", fields.into_any())
+}
+
+fn same(name: &str) -> (String, String) {
+    (name.to_owned(), name.to_owned())
+}
+
+/// The options, and what the manifest says where it is none of them: left out, saving the step would
+/// quietly write the first one.
+fn with_written(mut options: Vec<(String, String)>, written: &str) -> Vec<(String, String)> {
+    if !options.iter().any(|(value, _)| value == written) {
+        options.push(same(written));
+    }
+    options
+}
+
+/// A field with an argument a line, or where they cannot be written so, how they are.
+fn arguments(v: &WizardView) -> AnyView {
+    let args = &v.form.args;
+    if v.form.args_are_lines() {
+        return view! { <TextArea name="args" label="Arguments, one a line" value=args.join("\n") rows=3 code=true remarks=beside(v, "args") /> }.into_any();
+    }
+    let (said, described) = remarks("args", &beside(v, "args"));
+    let text = serde_json::to_string_pretty(args).unwrap_or_default();
+    let review = format!("/deploy/{}/review#yaml", v.draft.id);
+    view! {
+        <fieldset class="gh-fieldset" id="args" tabindex="-1" aria-describedby=described>
+            <legend>"Arguments"</legend>
+            <p>"One of them is empty or has several lines, so they cannot be written one a line. They stay as they are; "<a href=review>"change them in the YAML"</a>"."</p>
+            <Code text=text label="Arguments" />
+            {said}
+        </fieldset>
+    }
+    .into_any()
 }
 
 fn runtime_words(r: &RuntimeChoice) -> String {
@@ -161,7 +189,10 @@ fn rows(v: &WizardView) -> Vec<Variable> {
             })
             // The server left the empty ones out too.
             .filter(|r| {
-                !(r.name.trim().is_empty() && r.value.is_empty() && r.secret.trim().is_empty())
+                !(r.name.trim().is_empty()
+                    && r.value.is_empty()
+                    && r.secret.trim().is_empty()
+                    && r.key.trim().is_empty())
             })
             .collect();
     }
@@ -205,14 +236,29 @@ fn env_row(v: &WizardView, i: usize, row: Variable) -> AnyView {
         let bad = said[at].iter().any(|r| r.tone == Tone::Bad);
         let described = described.clone().filter(|_| !said[at].is_empty());
         let id = format!("env-{i}-{}", parts[at]);
-        view! {
-            <label class="gh-env-cell">
-                <span class="pf-v6-c-form__label-text">{label}</span>
-                <span class=if bad { "pf-v6-c-form-control pf-m-error" } else { "pf-v6-c-form-control" }>
+        let class = if bad {
+            "pf-v6-c-form-control pf-m-error"
+        } else {
+            "pf-v6-c-form-control"
+        };
+        let control = if field == "env_value" {
+            // A browser takes line ends out of a line of text.
+            let lines = value.lines().count().clamp(1, 8).to_string();
+            view! {
+                <span class=format!("{class} pf-m-resize-vertical")>
+                    <textarea id=id name=field rows=lines spellcheck="false" aria-invalid=bad.to_string() aria-describedby=described>{text_content(value)}</textarea>
+                </span>
+            }
+            .into_any()
+        } else {
+            view! {
+                <span class=class>
                     <input type="text" id=id name=field value=value autocomplete="off" list=list aria-invalid=bad.to_string() aria-describedby=described />
                 </span>
-            </label>
-        }
+            }
+            .into_any()
+        };
+        view! { <label class="gh-env-cell"><span class="pf-v6-c-form__label-text">{label}</span>{control}</label> }
     };
     let names = listed.then(|| NAMES.to_owned());
     let keys = own_list.clone().or(listed.then(|| KEYS.to_owned()));

@@ -10,9 +10,13 @@ fn value(a: &Option<Attested>) -> String {
     a.as_ref().map(|a| a.value.clone()).unwrap_or_default()
 }
 
-fn options(words: &[&str]) -> Vec<(String, String)> {
+/// The words to choose from, and the chosen one where it is another (a program may have stated it).
+fn options(chosen: &Option<Attested>, words: &[&str]) -> Vec<(String, String)> {
+    let chosen = value(chosen);
+    let other = (!chosen.is_empty() && !words.contains(&chosen.as_str())).then_some(chosen);
     std::iter::once((String::new(), "not stated".to_owned()))
         .chain(words.iter().map(|w| ((*w).to_owned(), (*w).to_owned())))
+        .chain(other.map(|w| (w.clone(), w)))
         .collect()
 }
 
@@ -21,9 +25,9 @@ pub fn usage(v: &WizardView) -> AnyView {
     let fields = view! {
         <TextArea name="purpose" label="Purpose" value=u.purpose.clone() required=true rows=2 help="What the model is used for; who decides reads it." />
         <TextField name="owner" label="Owner" value=u.owner.clone() required=true help="The person or team that answers for the deployment." />
-        <SelectField name="risk_tier" label="Risk tier" value=value(&u.risk_tier) options=options(&["low", "medium", "high"]) />
-        <SelectField name="data_class" label="Data class" value=value(&u.data_class) options=options(&["public", "internal", "confidential", "restricted"]) />
-        <SelectField name="exposure" label="Exposure" value=value(&u.exposure) options=options(&["one team", "whole organisation", "customers", "public"]) />
+        <SelectField name="risk_tier" label="Risk tier" value=value(&u.risk_tier) options=options(&u.risk_tier, &["low", "medium", "high"]) />
+        <SelectField name="data_class" label="Data class" value=value(&u.data_class) options=options(&u.data_class, &["public", "internal", "confidential", "restricted"]) />
+        <SelectField name="exposure" label="Exposure" value=value(&u.exposure) options=options(&u.exposure, &["one team", "whole organisation", "customers", "public"]) />
     };
     form(v, "use", fields.into_any())
 }

@@ -42,6 +42,7 @@ fn view() -> WizardView {
         targets: vec![],
         formats: vec![],
         runtimes: vec![],
+        modes: vec!["Standard".into(), "Knative".into()],
         gpus: vec![],
         sizing: None,
         fit: None,
@@ -162,6 +163,46 @@ fn a_variables_cell_has_its_own_and_secrets_are_offered() {
     );
     assert!(html.contains("No such Secret.") && html.contains("<option value=\"other\""));
     assert!(tag(&html, "pull_secrets").contains("list=\"secret-names\""));
+}
+
+#[test]
+fn what_has_several_lines_is_shown_so_that_it_survives() {
+    let value = |name: &str, value: &str| Env {
+        name: name.into(),
+        source: EnvFrom::Value {
+            value: value.into(),
+        },
+    };
+    let mut v = WizardView {
+        form: Form {
+            args: vec!["-c".into(), "a\nb".into()],
+            env: vec![value("CA", "one\ntwo\n"), value("LEADING", "\nx")],
+            deployment_mode: "RawDeployment".into(),
+            protocol: "v9".into(),
+            ..Form::starting()
+        },
+        ..view()
+    };
+    let page = html(|| source::page(&v));
+    assert!(tag(&page, "env-0-value").starts_with("<textarea"), "{page}");
+    assert!(page.contains(">one\ntwo\n</textarea>"), "{page}");
+    // The first line end after the tag is not part of the text.
+    assert!(page.contains(">\n\nx</textarea>"), "{page}");
+    assert!(!page.contains("name=\"args\""), "{page}");
+    assert!(tag(&page, "args").starts_with("<fieldset"), "{page}");
+    // Neither is replaced by the first of the usual ones.
+    for written in ["RawDeployment", "v9"] {
+        let option = &page[page
+            .find(&format!("<option value=\"{written}\""))
+            .expect("there")..];
+        assert!(
+            option[..option.find('>').expect("its end")].contains("selected"),
+            "{option}"
+        );
+    }
+    v.form.args = vec!["--a".into(), "--b".into()];
+    let page = html(|| source::page(&v));
+    assert!(tag(&page, "args").starts_with("<textarea") && page.contains(">--a\n--b</textarea>"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From the form to the manifest: only the fields that the form knows are touched.
 
-use super::{DEFAULT_GPU, EnvFrom, Form, GPU_PRODUCT, Source};
-use crate::isvc::{DEPLOYMENT_MODE, EnvSource, MAIN_CONTAINER, STOP, env_source};
+use super::{DEFAULT_GPU, Env, EnvFrom, Form, GPU_PRODUCT, Source, read};
+use crate::isvc::{DEPLOYMENT_MODE, MAIN_CONTAINER, STOP};
 use serde_json::{Map, Value, json};
 
 type Object = Map<String, Value>;
@@ -110,7 +110,12 @@ const MODEL_ONLY: [&str; 7] = [
 fn storage(form: &Form, uri: &str, predictor: &mut Object) {
     if !predictor.get("model").is_some_and(Value::is_object) {
         // From an image of one's own to a runtime's: the container's settings move along.
-        let mut model = take_container(predictor).unwrap_or_default();
+        let taken = take_container(predictor);
+        // An older framework's field: all that there is to say is said there.
+        if taken.is_none() && form.source_elsewhere && says_nothing(form, uri) {
+            return;
+        }
+        let mut model = taken.unwrap_or_default();
         for key in ["name", "image", "ports"] {
             model.remove(key);
         }
@@ -130,6 +135,25 @@ fn storage(form: &Form, uri: &str, predictor: &mut Object) {
     set_text(model, "storageUri", uri);
     set_text(model, "protocolVersion", &form.protocol);
     container(form, model);
+}
+
+/// Is there nothing in the form that would stand in `predictor.model`?
+fn says_nothing(form: &Form, uri: &str) -> bool {
+    let texts = [
+        uri,
+        &form.format,
+        &form.format_version,
+        &form.runtime,
+        &form.protocol,
+        &form.cpu,
+        &form.memory,
+        &form.cpu_limit,
+        &form.memory_limit,
+    ];
+    texts.iter().all(|t| t.is_empty())
+        && form.args.is_empty()
+        && form.env.is_empty()
+        && form.gpus == 0
 }
 
 /// The main container, taken out of the list: see [`crate::isvc::View::image`].
@@ -201,7 +225,7 @@ fn own_image(form: &Form, image: &str, port: Option<u16>, predictor: &mut Object
                 json!([{ "containerPort": port, "protocol": "TCP" }]),
             );
         }
-        (None, Some(first)) if first.get("containerPort").is_some_and(super::read::is_port) => {
+        (None, Some(first)) if first.get("containerPort").is_some_and(read::is_port) => {
             main.remove("ports");
         }
         (None, _) => {}
@@ -211,9 +235,14 @@ fn own_image(form: &Form, image: &str, port: Option<u16>, predictor: &mut Object
 
 /// What `model` and a container have in common.
 fn container(form: &Form, c: &mut Object) {
-    let args = (!form.args.is_empty()).then(|| json!(form.args));
-    set(c, "args", args, Value::is_array);
-    env(form, c);
+    // A list that says what the form says stays as it is, with whatever the form cannot read of it.
+    if read::args(c.get("args")) != form.args {
+        let args = (!form.args.is_empty()).then(|| json!(form.args));
+        set(c, "args", args, Value::is_array);
+    }
+    if read::env(c.get("env")) != form.env {
+        env(form, c);
+    }
     amounts(form, c, "requests", &form.cpu, &form.memory);
     amounts(form, c, "limits", &form.cpu_limit, &form.memory_limit);
     if c.get("resources")
@@ -249,7 +278,7 @@ fn amounts(form: &Form, c: &mut Object, which: &str, cpu: &str, memory: &str) {
         &form.gpu_resource
     };
     if form.gpus == 0 || !map.contains_key(gpu) {
-        let old = super::read::first_gpu(map).map(|(name, _)| name);
+        let old = read::first_gpu(map).map(|(name, _)| name);
         if let Some(old) = old {
             map.remove(&old);
         }
@@ -270,15 +299,22 @@ fn env(form: &Form, c: &mut Object) {
         Some(_) => return,
         None => Vec::new(),
     };
-    let known = |e: &Value| e["name"].is_string() && env_source(e) != EnvSource::Other;
+    // The row of each entry; none where the form has none. Each entry is written back once.
+    let mut rows: Vec<Option<Env>> = old.iter().map(read::env_row).collect();
+    let others: Vec<bool> = rows.iter().map(Option::is_none).collect();
     let mut list: Vec<Value> = Vec::new();
     for e in &form.env {
         let secret = matches!(e.source, EnvFrom::Secret { .. });
-        let before = old.iter().find(|o| {
-            known(o)
-                && o["name"] == e.name
-                && matches!(env_source(o), EnvSource::Secret { .. }) == secret
-        });
+        let kin =
+            |o: &Env| o.name == e.name && matches!(o.source, EnvFrom::Secret { .. }) == secret;
+        let before = rows
+            .iter()
+            .position(|r| r.as_ref() == Some(e))
+            .or_else(|| rows.iter().position(|r| r.as_ref().is_some_and(kin)))
+            .map(|at| {
+                rows[at] = None;
+                &old[at]
+            });
         let mut entry = before.cloned().unwrap_or_else(|| json!({}));
         entry["name"] = json!(e.name);
         match &e.source {
@@ -293,7 +329,7 @@ fn env(form: &Form, c: &mut Object) {
         }
         list.push(entry);
     }
-    for (i, other) in old.iter().enumerate().filter(|(_, o)| !known(o)) {
+    for (i, other) in old.iter().enumerate().filter(|(i, _)| others[*i]) {
         list.insert(i.min(list.len()), other.clone());
     }
     set(
@@ -305,6 +341,9 @@ fn env(form: &Form, c: &mut Object) {
 }
 
 fn pull_secrets(form: &Form, predictor: &mut Object) {
+    if read::pull_secrets(predictor.get("imagePullSecrets")) == form.pull_secrets {
+        return;
+    }
     let list: Vec<Value> = form
         .pull_secrets
         .iter()
@@ -325,7 +364,7 @@ fn tolerations(form: &Form, predictor: &mut Object) {
         Some(_) => return,
         None => Vec::new(),
     };
-    let mine = |t: &Value| super::read::tolerates_gpu(t, &taint);
+    let mine = |t: &Value| read::tolerates_gpu(t, &taint);
     if form.tolerate_gpu_taint {
         if !list.iter().any(mine) {
             list.push(json!({"key": taint, "operator": "Exists", "effect": "NoSchedule"}));

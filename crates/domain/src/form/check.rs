@@ -1,7 +1,7 @@
 //! What the form may hold.
 
 use super::{EnvFrom, Form, Source};
-use crate::{FieldError, quantity::Quantity};
+use crate::{FieldError, isvc::Mode, quantity::Quantity};
 
 pub const MAX_NAME: usize = 63;
 pub const MAX_TEXT: usize = 1024;
@@ -33,7 +33,7 @@ impl Out {
             );
         } else if text
             .chars()
-            .any(|c| c.is_control() && !(max == MAX_VALUE && matches!(c, '\n' | '\t')))
+            .any(|c| c.is_control() && !(max == MAX_VALUE && matches!(c, '\n' | '\r' | '\t')))
         {
             self.say(field, format!("{what} may not hold control characters."));
         } else {
@@ -125,7 +125,7 @@ fn names(f: &Form, out: &mut Out) {
     {
         out.say("namespace", "This is not a namespace's name.");
     }
-    if !matches!(f.deployment_mode.as_str(), "" | "Standard" | "Knative") {
+    if !f.deployment_mode.is_empty() && Mode::parse(&f.deployment_mode).is_none() {
         out.say("deployment_mode", "The mode is `Standard` or `Knative`; KServe would take anything else as its default without a word.");
     }
     if !matches!(
@@ -155,13 +155,15 @@ fn source(f: &Form, out: &mut Out) {
     match &f.source {
         Source::Storage { uri } => {
             if uri.is_empty() {
-                out.say("source", "Say where the model's files are, such as `oci+native://registry/models/name@sha256:…`.");
+                if !f.source_elsewhere {
+                    out.say("source", "Say where the model's files are, such as `oci+native://registry/models/name@sha256:…`.");
+                }
             } else if out.text("source", uri, MAX_TEXT, "The address")
                 && (uri.contains(char::is_whitespace) || !uri.contains("://"))
             {
                 out.say("source", "The address has a scheme and no blanks, such as `oci+native://registry/models/name@sha256:…`.");
             }
-            if f.format.is_empty() {
+            if f.format.is_empty() && !f.source_elsewhere {
                 out.say(
                     "format",
                     "Choose the model's format: it decides which runtimes can serve it.",

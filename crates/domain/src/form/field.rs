@@ -92,10 +92,10 @@ fn of_env(view: &View<'_>, below: &str) -> String {
     ) else {
         return whole();
     };
-    if !list.get(at).is_some_and(read::knows_env) {
+    if list.get(at).and_then(read::env_row).is_none() {
         return whole();
     }
-    let row = list[..at].iter().filter(|e| read::knows_env(e)).count();
+    let row = list[..at].iter().filter_map(read::env_row).count();
     let part = match part {
         ".name" => ".name",
         ".value" => ".value",

@@ -59,6 +59,9 @@ pub struct Form {
     /// Empty: KServe chooses.
     pub runtime: String,
     pub source: Source,
+    /// What is served is written in a field that the form does not have (`predictor.model.storage`,
+    /// `storageUris`, an older framework's field, an argument of the server). Read, never written.
+    pub source_elsewhere: bool,
     pub args: Vec<String>,
     pub env: Vec<Env>,
     pub pull_secrets: Vec<String>,
@@ -75,7 +78,7 @@ pub struct Form {
     pub tolerate_gpu_taint: bool,
     /// `nvidia.com/gpu.product` in the node selector.
     pub gpu_product: String,
-    /// `Standard` or `Knative`
+    /// As written: `Standard` or `Knative`, before KServe 0.16 `RawDeployment` or `Serverless`.
     pub deployment_mode: String,
     pub protocol: String,
     /// Seconds that a request may take.
@@ -122,6 +125,14 @@ impl Form {
             json!({"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService"});
         self.apply_to(&mut manifest);
         manifest
+    }
+
+    /// Can the arguments be written one a line and read back the same? An empty one cannot, nor one that
+    /// has lines of its own (`sh -c` with a script).
+    pub fn args_are_lines(&self) -> bool {
+        self.args
+            .iter()
+            .all(|a| !a.trim().is_empty() && !a.contains(['\n', '\r']))
     }
 
     /// What cannot stay as it is, each beside its field (`name`, `env[2].name`, …).

@@ -1,7 +1,7 @@
 //! From the manifest to the form, and which fields the form does not know.
 
 use super::{DEFAULT_GPU, Env, EnvFrom, Form, GPU_PRODUCT, Source};
-use crate::isvc::{EnvSource, View, gpu_resource, quantity_text};
+use crate::isvc::{EnvSource, View, env_source, gpu_resource, quantity_text};
 use serde_json::{Map, Value};
 
 /// The first accelerator among requests or limits, with its count.
@@ -23,9 +23,59 @@ pub(super) fn tolerates_gpu(t: &Value, taint: &str) -> bool {
         && (t["effect"] == "NoSchedule" || t.get("effect").is_none())
 }
 
-/// Is this variable one of the form's rows? (Those from field references and the like are not.)
-pub(super) fn knows_env(e: &Value) -> bool {
-    e["name"].is_string() && !matches!(crate::isvc::env_source(e), EnvSource::Other)
+/// The texts among a container's `args`.
+pub(super) fn args(list: Option<&Value>) -> Vec<String> {
+    each(list, |a| a.as_str().map(str::to_owned))
+}
+
+/// The names among `imagePullSecrets`.
+pub(super) fn pull_secrets(list: Option<&Value>) -> Vec<String> {
+    each(list, |s| s["name"].as_str().map(str::to_owned))
+}
+
+/// The rows among a container's `env`.
+pub(super) fn env(list: Option<&Value>) -> Vec<Env> {
+    each(list, env_row)
+}
+
+fn each<T>(list: Option<&Value>, read: fn(&Value) -> Option<T>) -> Vec<T> {
+    list.and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(read)
+        .collect()
+}
+
+/// The form's row for a variable; those from field references and the like have none.
+pub(super) fn env_row(e: &Value) -> Option<Env> {
+    let source = match env_source(e) {
+        EnvSource::Value(v) => EnvFrom::Value {
+            value: v.to_owned(),
+        },
+        EnvSource::Secret { name, key } => EnvFrom::Secret {
+            secret: name.to_owned(),
+            key: key.to_owned(),
+        },
+        EnvSource::Other => return None,
+    };
+    Some(Env {
+        name: e["name"].as_str()?.to_owned(),
+        source,
+    })
+}
+
+/// Is it said somewhere else than in `storageUri` or in a container what is served?
+fn source_elsewhere(view: &View<'_>) -> bool {
+    if view.storage_uri().is_some() || view.image().is_some() {
+        return false;
+    }
+    let several = view.predictor()["storageUris"]
+        .as_array()
+        .is_some_and(|l| !l.is_empty());
+    several
+        || view.older_framework().is_some()
+        || view.model()["storage"].is_object()
+        || (view.model().is_object() && view.fetches_its_model())
 }
 
 pub(super) fn form(manifest: &Value) -> (Form, Vec<String>) {
@@ -70,32 +120,10 @@ pub(super) fn form(manifest: &Value) -> (Form, Vec<String>) {
         ),
         runtime: text(view.runtime()),
         source,
-        args: view.args().into_iter().map(str::to_owned).collect(),
-        env: view
-            .env()
-            .into_iter()
-            .filter_map(|e| {
-                let source = match e.source {
-                    EnvSource::Value(v) => EnvFrom::Value {
-                        value: v.to_owned(),
-                    },
-                    EnvSource::Secret { name, key } => EnvFrom::Secret {
-                        secret: name.to_owned(),
-                        key: key.to_owned(),
-                    },
-                    EnvSource::Other => return None,
-                };
-                Some(Env {
-                    name: e.name.to_owned(),
-                    source,
-                })
-            })
-            .collect(),
-        pull_secrets: view
-            .image_pull_secrets()
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
+        source_elsewhere: source_elsewhere(&view),
+        args: args(container.get("args")),
+        env: env(container.get("env")),
+        pull_secrets: pull_secrets(predictor.get("imagePullSecrets")),
         min_replicas: view.min_replicas(),
         max_replicas: view.max_replicas(),
         gpu_resource: gpu_name,

@@ -140,6 +140,88 @@ fn an_untouched_form_changes_only_what_it_must() {
     );
 }
 
+/// A manifest whose lists hold what the form cannot show as it is.
+fn foreign() -> Value {
+    json!({
+        "apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+        "metadata": {"name": "foreign", "namespace": "retail-dev", "annotations": {"serving.kserve.io/deploymentMode": "RawDeployment"}},
+        "spec": {"predictor": {
+            "imagePullSecrets": [{"name": "registry"}, {}],
+            "containers": [{
+                "name": "kserve-container", "image": "server:1",
+                "args": ["-c", "set -e\nserve  --port 8080 \n", "", 8080],
+                "env": [
+                    {"name": "CA", "value": "-----BEGIN CERTIFICATE-----\r\nMII=\n"},
+                    {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "a", "key": "k"}}},
+                    {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+                    {"name": "SETTINGS", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}},
+                    {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "b", "key": "k", "optional": true}}},
+                    {"name": "PADDED", "value": "  two blanks  "},
+                    {"name": "EMPTY"}
+                ]
+            }]
+        }}
+    })
+}
+
+#[test]
+fn lists_of_a_foreign_manifest_survive_a_form_that_says_the_same() {
+    let mut m = foreign();
+    let (form, _) = Form::from_manifest(&m);
+    assert!(!form.args_are_lines());
+    assert_eq!(
+        form.errors().iter().map(|e| &e.field).collect::<Vec<_>>(),
+        ["env[2].name"]
+    );
+    form.apply_to(&mut m);
+    assert_eq!(m, foreign());
+    // A row that goes takes only its own entry along, and each of the others keeps what it had.
+    let (mut form, _) = Form::from_manifest(&m);
+    form.env.remove(1);
+    form.apply_to(&mut m);
+    let env = |m: &Value| {
+        m["spec"]["predictor"]["containers"][0]["env"]
+            .as_array()
+            .unwrap()
+            .clone()
+    };
+    let mut left = env(&foreign());
+    left.remove(1);
+    assert!(left.iter().all(|e| env(&m).contains(e)), "{m}");
+    assert_eq!(env(&m).len(), left.len());
+}
+
+#[test]
+fn what_is_served_may_be_said_where_the_form_does_not_look() {
+    let with = |predictor: Value| json!({"metadata": {"name": "x", "namespace": "retail-dev"}, "spec": {"predictor": predictor}});
+    for predictor in [
+        json!({"model": {"modelFormat": {"name": "huggingface"}, "args": ["--model_id=org/model"]}}),
+        json!({"model": {"modelFormat": {"name": "sklearn"}, "storage": {"key": "k", "path": "p"}}}),
+        json!({"model": {"modelFormat": {"name": "vLLM"}}, "storageUris": [{"uri": "s3://b/m"}]}),
+        json!({"sklearn": {"storageUri": "s3://b/m", "resources": {"limits": {"cpu": "1"}}}}),
+    ] {
+        let mut m = with(predictor.clone());
+        let (form, _) = Form::from_manifest(&m);
+        assert!(form.source_elsewhere, "{predictor}");
+        assert_eq!(form.errors(), [], "{predictor}");
+        form.apply_to(&mut m);
+        assert_eq!(m["spec"]["predictor"], predictor);
+    }
+    let nowhere = with(json!({"model": {"modelFormat": {"name": "vLLM"}}}));
+    assert_eq!(Form::from_manifest(&nowhere).0.errors()[0].field, "source");
+}
+
+#[test]
+fn both_spellings_of_a_mode_are_taken() {
+    for mode in ["Standard", "Knative", "RawDeployment", "Serverless", ""] {
+        let form = Form {
+            deployment_mode: mode.into(),
+            ..llama()
+        };
+        assert_eq!(form.errors(), [], "{mode}");
+    }
+}
+
 #[test]
 fn changing_one_field_leaves_the_others() {
     let mut m = rich();
@@ -388,13 +470,18 @@ mod properties {
         prop_oneof![Just(String::new()), "[a-z][a-z0-9-]{0,8}"]
     }
 
+    /// Anything that a list's entry may be, lines and blanks included.
+    fn line() -> impl Strategy<Value = String> {
+        prop_oneof![text(), "[ -~\n\r\t]{0,12}"]
+    }
+
     fn amount() -> impl Strategy<Value = String> {
         prop_oneof![Just(String::new()), "[1-9][0-9]{0,2}(Gi|m)?"]
     }
 
     fn env() -> impl Strategy<Value = Vec<Env>> {
         let from = prop_oneof![
-            text().prop_map(|value| EnvFrom::Value { value }),
+            line().prop_map(|value| EnvFrom::Value { value }),
             (text(), text()).prop_map(|(secret, key)| EnvFrom::Secret { secret, key })
         ];
         prop::collection::btree_map("[A-F]", from, 0..4).prop_map(|m| {
@@ -433,7 +520,7 @@ mod properties {
             text(),
             text(),
             source(),
-            prop::collection::vec(text(), 0..4),
+            prop::collection::vec(line(), 0..4),
             env(),
             prop::collection::vec(text(), 0..3),
         );
@@ -463,6 +550,7 @@ mod properties {
                 format_version: a.3,
                 runtime: a.4,
                 source: a.5,
+                source_elsewhere: false,
                 args: a.6,
                 env: a.7,
                 pull_secrets: a.8,
@@ -495,6 +583,7 @@ mod properties {
             Just(json!(null)),
             Just(rich()),
             Just(recorded("canary-standard")),
+            Just(foreign()),
             form().prop_map(|f| f.new_manifest()),
             Just(
                 json!({"metadata": {"annotations": []}, "spec": {"predictor": {"model": [], "containers": ["x"], "tolerations": []}}})

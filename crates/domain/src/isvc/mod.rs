@@ -18,7 +18,7 @@ pub(crate) use parts::{env_source, quantity_text, replicas_wished};
 pub use placement::Placement;
 
 use crate::{
-    observed::{Condition, LimitRange, Runtime},
+    observed::{ClusterFacts, Condition, LimitRange, Runtime},
     quantity::Quantity,
     time::Micros,
 };
@@ -30,6 +30,20 @@ pub const STOP: &str = "serving.kserve.io/stop";
 pub const AUTOSCALER_CLASS: &str = "serving.kserve.io/autoscalerClass";
 /// The container that KServe fills from the runtime and from `predictor.model`.
 pub const MAIN_CONTAINER: &str = "kserve-container";
+
+/// Frameworks that have a field of their own from before `predictor.model`.
+const OLDER_FRAMEWORKS: [&str; 10] = [
+    "sklearn",
+    "xgboost",
+    "tensorflow",
+    "pytorch",
+    "triton",
+    "onnx",
+    "huggingface",
+    "pmml",
+    "lightgbm",
+    "paddle",
+];
 
 /// How KServe runs a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -52,6 +66,21 @@ impl Mode {
         match self {
             Self::Standard => "Standard",
             Self::Knative => "Knative",
+        }
+    }
+    /// The name that every KServe knows: the only one before 0.16, deprecated from then on.
+    pub fn older_name(self) -> &'static str {
+        match self {
+            Self::Standard => "RawDeployment",
+            Self::Knative => "Serverless",
+        }
+    }
+    /// How this cluster's KServe writes it.
+    pub fn name_in(self, facts: &ClusterFacts) -> &'static str {
+        if facts.older_mode_names {
+            self.older_name()
+        } else {
+            self.name()
         }
     }
 }
@@ -215,6 +244,17 @@ impl<'a> View<'a> {
             ));
         }
         out
+    }
+    /// The field from before `predictor.model` that this predictor has, such as `sklearn`.
+    pub fn older_framework(&self) -> Option<&'static str> {
+        OLDER_FRAMEWORKS
+            .into_iter()
+            .find(|k| self.predictor().get(*k).is_some_and(Value::is_object))
+    }
+    /// Does the server fetch its model by itself, as arguments or variables tell (NIM, `--model=<id>`)?
+    pub fn fetches_its_model(&self) -> bool {
+        self.args().iter().any(|a| a.starts_with("--model"))
+            || self.env().iter().any(|e| e.name.contains("MODEL"))
     }
     /// Storage address or serving image: what is served.
     pub fn source(&self) -> &'a str {

@@ -67,6 +67,7 @@ pub fn world() -> World {
             kubernetes_version: "v1.34.4".into(),
             kserve_version: Some("0.20.0".into()),
             default_mode: Some("Standard".into()),
+            older_mode_names: false,
             gateway_api: Some(true),
             modelcar: Some(true),
             oci_fetch: Some(true),

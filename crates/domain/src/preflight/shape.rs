@@ -5,7 +5,6 @@ use crate::{
     finding::Severity::{Error, Info, Warning},
     isvc::{DEPLOYMENT_MODE, Mode, STOP, View},
 };
-use serde_json::Value;
 
 type Out = Vec<Said>;
 
@@ -97,34 +96,19 @@ fn kind(c: &Checked<'_>, out: &mut Out) {
     }
 }
 
-/// Frameworks that have a field of their own from before `predictor.model`.
-const OLDER: [&str; 10] = [
-    "sklearn",
-    "xgboost",
-    "tensorflow",
-    "pytorch",
-    "triton",
-    "onnx",
-    "huggingface",
-    "pmml",
-    "lightgbm",
-    "paddle",
-];
-
-fn older<'a>(c: &Checked<'a>) -> Option<&'static str> {
-    OLDER
-        .into_iter()
-        .find(|k| c.view.predictor().get(*k).is_some_and(Value::is_object))
-}
-
 fn predictor_missing(c: &Checked<'_>, out: &mut Out) {
-    if !c.view.model().is_object() && c.view.image().is_none() && older(c).is_none() {
+    if !c.view.model().is_object() && c.view.image().is_none() && c.view.older_framework().is_none()
+    {
         out.push(said("spec.predictor", "The predictor serves nothing: it has neither a model nor a container with an image. (KServe's webhook answers this with an internal error.)", "Write `spec.predictor.model` with a format and a `storageUri`, or `spec.predictor.containers`."));
     }
 }
 
 fn predictor_twice(c: &Checked<'_>, out: &mut Out) {
-    if let Some(old) = older(c).filter(|_| c.view.model().is_object()) {
+    if let Some(old) = c
+        .view
+        .older_framework()
+        .filter(|_| c.view.model().is_object())
+    {
         out.push(said(
             format!("spec.predictor.{old}"),
             format!("The predictor has a `model` and a `{old}`; KServe takes exactly one."),
@@ -134,7 +118,11 @@ fn predictor_twice(c: &Checked<'_>, out: &mut Out) {
 }
 
 fn predictor_older_form(c: &Checked<'_>, out: &mut Out) {
-    if let Some(old) = older(c).filter(|_| !c.view.model().is_object()) {
+    if let Some(old) = c
+        .view
+        .older_framework()
+        .filter(|_| !c.view.model().is_object())
+    {
         out.push(said(
             format!("spec.predictor.{old}"),
             format!("`predictor.{old}` is the older form; the console cannot check its runtime."),
@@ -175,8 +163,23 @@ fn annotation_not_text(c: &Checked<'_>, out: &mut Out) {
 }
 
 fn mode_unknown(c: &Checked<'_>, out: &mut Out) {
-    if let Some(written) = c.view.mode_written().filter(|w| Mode::parse(w).is_none()) {
-        out.push(said(annotation(DEPLOYMENT_MODE), format!("`{written}` is no deployment mode. KServe would accept it and quietly use its default."), "Write `Standard` or `Knative`."));
+    let Some(written) = c.view.mode_written() else {
+        return;
+    };
+    let facts = c.target.facts;
+    match Mode::parse(written) {
+        None => out.push(said(
+            annotation(DEPLOYMENT_MODE),
+            format!("`{written}` is no deployment mode. KServe would accept it and quietly use its default."),
+            format!("Write `{}` or `{}`.", Mode::Standard.name_in(facts), Mode::Knative.name_in(facts)),
+        )),
+        // `Standard` and `Knative` are names since 0.16.
+        Some(mode) if facts.older_mode_names && written != mode.older_name() => out.push(said(
+            annotation(DEPLOYMENT_MODE),
+            format!("The KServe of this cluster does not know the name `{written}` yet. It would accept it and quietly use its default."),
+            format!("Write `{}`.", mode.older_name()),
+        )),
+        Some(_) => {}
     }
 }
 
@@ -184,6 +187,9 @@ fn mode_deprecated(c: &Checked<'_>, out: &mut Out) {
     let Some(written) = c.view.mode_written() else {
         return;
     };
+    if c.target.facts.older_mode_names {
+        return;
+    }
     if let Some(mode) = Mode::parse(written).filter(|m| m.name() != written) {
         out.push(said(
             annotation(DEPLOYMENT_MODE),
@@ -199,7 +205,7 @@ fn mode_not_written(c: &Checked<'_>, out: &mut Out) {
             (Some(m), _) => format!("now that would be {}", m.name()),
             (None, _) => "which is not known here".to_owned(),
         };
-        out.push(said(annotation(DEPLOYMENT_MODE), format!("No deployment mode is written, so the cluster's default decides ({now}), and it may change under the service."), format!("Write the annotation `{DEPLOYMENT_MODE}: Standard`.")));
+        out.push(said(annotation(DEPLOYMENT_MODE), format!("No deployment mode is written, so the cluster's default decides ({now}), and it may change under the service."), format!("Write the annotation `{DEPLOYMENT_MODE}: {}`.", Mode::Standard.name_in(c.target.facts))));
     }
 }
 

@@ -137,9 +137,7 @@ fn missing(c: &Checked<'_>, out: &mut Out) {
     let model = c.view.model();
     if model.is_object() && c.view.storage_uris().is_empty() && model["storage"].is_null() {
         // A server may fetch by itself (NIM, `--model=<id>`): only then is there something to say.
-        let fetches = c.view.args().iter().any(|a| a.starts_with("--model"))
-            || c.view.env().iter().any(|e| e.name.contains("MODEL"));
-        if !fetches {
+        if !c.view.fetches_its_model() {
             out.push(said(
                 "spec.predictor.model.storageUri",
                 "It is not said where the model's files are.",

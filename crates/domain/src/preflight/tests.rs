@@ -114,6 +114,31 @@ fn recorded_manifests_are_judged_as_they_turned_out() {
 }
 
 #[test]
+fn modes_are_called_as_the_clusters_kserve_calls_them() {
+    let mut w = world();
+    let said = |mode: &str, w: &World| {
+        let mut m = base();
+        m["metadata"]["annotations"]["serving.kserve.io/deploymentMode"] = json!(mode);
+        run(&m, w)
+            .into_iter()
+            .map(|f| (f.rule, f.remedy))
+            .collect::<Vec<_>>()
+    };
+    w.facts.older_mode_names = true;
+    assert_eq!(said("RawDeployment", &w), []);
+    assert_eq!(
+        said("Standard", &w),
+        [("mode-unknown".into(), "Write `RawDeployment`.".into())]
+    );
+    w.facts.older_mode_names = false;
+    assert_eq!(said("Standard", &w), []);
+    assert_eq!(
+        said("RawDeployment", &w),
+        [("mode-deprecated".into(), "Write `Standard`.".into())]
+    );
+}
+
+#[test]
 fn an_update_counts_only_what_comes_on_top() {
     let (mut m, mut w) = (base(), world());
     w.live = Some(base());

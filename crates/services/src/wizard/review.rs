@@ -22,7 +22,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Review {
     pub view: WizardView,
-    /// `None`: something typed keeps it from being asked at all; `view.errors`, `broken` and `problem` say what.
+    /// `None`: something typed keeps it from being asked at all; `broken` and `problem` say what.
     pub prepared: Option<Prepared>,
     pub problem: Option<String>,
     /// The YAML cannot be read.
@@ -110,7 +110,9 @@ impl Wizard {
         Ok(Review {
             differences: diff(before, after),
             difference_text: lines(&text(before), &text(after)),
-            submittable: prepared.submittable() && view.errors.is_empty(),
+            // The form's own complaints stand on its steps. What is asked for is the manifest, which may
+            // say more than the form has words for: checks and the cluster judge that.
+            submittable: prepared.submittable(),
             problem: prepared.refusal.clone(),
             findings: placed(prepared.seen.findings.clone(), &manifest, &view.form),
             prepared: Some(prepared),

@@ -10,7 +10,7 @@ use domain::{
     content::clean,
     form::{Form, Source},
     ids::*,
-    isvc::{Format, View},
+    isvc::{Format, Mode, View},
     observed::Namespace,
     place::DeploymentKey,
     runtime,
@@ -96,6 +96,8 @@ impl Wizard {
         });
         // Where an account belongs to one unit, that one; where to all, the first.
         if let Some((cluster, ns)) = places.into_iter().next() {
+            let facts = ctx.clusters.facts(&cluster).unwrap_or_default();
+            form.deployment_mode = Mode::Standard.name_in(&facts).into();
             form.cluster = cluster.clone();
             form.namespace = ns.name.clone();
             draft.cluster = Some(cluster);

@@ -19,7 +19,7 @@ use domain::{
     finding::Finding,
     form::{Form, field_for, value_at},
     ids::*,
-    isvc::{Format, View},
+    isvc::{Format, Mode, View},
     pods, preflight,
     runtime::{Support, resolve, supports},
     sizing::Estimate,
@@ -63,13 +63,16 @@ pub struct WizardView {
     /// All formats that runtimes of the target name.
     pub formats: Vec<String>,
     pub runtimes: Vec<RuntimeChoice>,
+    /// The deployment modes, as the target's KServe calls them.
+    pub modes: Vec<String>,
     pub gpus: Vec<GpuProduct>,
     pub sizing: Option<Estimate>,
     pub fit: Option<Fit>,
     pub quota: Vec<QuotaEffect>,
     /// Preflight's, and what the cluster said when it was last asked, as far as it holds still.
     pub findings: Vec<Placed>,
-    /// Form fields that cannot stay as they are.
+    /// Form fields that their step does not take like this. Nothing that a check or the cluster has to
+    /// say: a manifest may hold more than the form has fields for.
     pub errors: Vec<domain::FieldError>,
     /// Who has to agree there.
     pub stages: Vec<Stage>,
@@ -243,6 +246,9 @@ impl Wizard {
             quota: quota_effect(&quotas, &pods::on_top(&running, &at_most)),
             formats: formats(&runtimes),
             runtimes: choices(&runtimes, &form, view.multi_node()),
+            modes: [Mode::Standard, Mode::Knative]
+                .map(|m| m.name_in(&cluster_facts).to_owned())
+                .to_vec(),
             stages: scope
                 .map(|s| stages_for(&ctx.settings.approvals, &s))
                 .unwrap_or_default(),

@@ -6,7 +6,7 @@ use domain::{Kind, artifact::*, ids::*};
 use services::ports::*;
 use store::testing::TestDatabase;
 
-crate::stories!(search_and_facets);
+crate::stories!(search_and_facets, a_nul_is_nobodys_fault_but_the_askers);
 
 async fn search_and_facets(t: &TestDatabase) {
     let db = given(t).await;
@@ -193,4 +193,17 @@ async fn search_and_facets(t: &TestDatabase) {
         ),
         Kind::Invalid
     );
+}
+
+/// PostgreSQL keeps no NUL in a text and says so; SQLite finds nothing.
+async fn a_nul_is_nobodys_fault_but_the_askers(t: &TestDatabase) {
+    let db = given(t).await;
+    let filter = CatalogFilter {
+        tasks: vec!["a\0b".into()],
+        ..CatalogFilter::default()
+    };
+    match db.model_list(&filter, None, 2).await {
+        Ok(page) => assert!(page.rows.is_empty()),
+        Err(e) => assert_eq!(e.kind, Kind::Invalid, "{}", e.for_log()),
+    }
 }

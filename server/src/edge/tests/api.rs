@@ -114,6 +114,11 @@ async fn what_is_refused_is_a_problem_that_says_what_to_do() {
         ("/api/v1/models/x", StatusCode::NOT_FOUND, ""),
         ("/api/v1/deployments/a/b/c", StatusCode::NOT_FOUND, ""),
         ("/api/v1/secrets", StatusCode::NOT_FOUND, ""),
+        (
+            "/api/v1/audit?object=%00",
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "",
+        ),
     ] {
         let answer = b.get(path).await;
         assert_eq!(answer.status, status, "{path}: {}", answer.body);

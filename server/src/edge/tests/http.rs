@@ -52,6 +52,26 @@ async fn a_form_of_somebody_whose_session_has_ended_is_answered_with_a_page() {
 }
 
 #[tokio::test]
+async fn an_address_with_a_nul_is_refused_in_words() {
+    let house = House::new().await;
+    let mut b = house.browser();
+    b.sign_in().await;
+    for path in [
+        "/catalog?q=a%00b",
+        "/deployments/a/b/%00",
+        "/audit/export?object=%00",
+    ] {
+        let answer = b.get(path).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        assert!(
+            answer.body.contains("NUL character"),
+            "{path}: {}",
+            answer.body
+        );
+    }
+}
+
+#[tokio::test]
 async fn every_answer_has_the_security_headers() {
     let house = House::new().await;
     let mut b = house.browser();
