@@ -461,7 +461,7 @@ impl Clusters for Nobody {
         _: &str,
         _: &ClusterIdentity,
         _: &Value,
-        _: Option<&str>,
+        _: Option<&ObjectVersion>,
     ) -> Result<Stored, Refusal> {
         Err(no_cluster())
     }
@@ -470,7 +470,7 @@ impl Clusters for Nobody {
         _: &str,
         _: &ClusterIdentity,
         _: &Value,
-        _: &str,
+        _: &ObjectVersion,
     ) -> Result<(), Refusal> {
         Err(no_cluster())
     }
