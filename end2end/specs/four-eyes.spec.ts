@@ -11,10 +11,10 @@ test.describe.configure({ timeout: 120_000 });
 /** A name of its own for each project. */
 const named = (what: string, javascript: boolean) => `${what}-${javascript ? "js" : "plain"}`;
 
-/** Sends a decision past the page, with the hash that its content has. */
+/** Sends a decision on the first revision past the page, with the hash that its content has. */
 async function decideByHand(page: Page, change: string, hash: string) {
   return page.request.post(`${change}/decide`, {
-    form: { outcome: "approve", reason: "Past the page", hash },
+    form: { outcome: "approve", reason: "Past the page", revision: "1", hash },
     headers: { origin: new URL(page.url()).origin },
     maxRedirects: 0,
   });
@@ -65,6 +65,10 @@ test("an edit makes a new revision and voids what was decided", async ({ as, jav
   const requester = await as("ai");
   const name = named("edited", javascript);
   const change = await ask(requester, name, NAMESPACE, "Before the edit");
+
+  // It is applied with the requester's rights: a colleague with the same rights asks for one of their own.
+  const colleague = await as("devops", change);
+  await expect(colleague.getByRole("button", { name: "Edit" })).toHaveCount(0);
 
   // Two pages of one approver: the second stays at the first revision.
   const approver = await as("approver-retail", change);
@@ -125,9 +129,11 @@ test("a decision without a reason is refused, and one for unknown content too", 
   const hash = await hashOf(requester);
   const approver = await as("approver-retail", change);
   const send = (form: Record<string, string>) =>
-    approver.request.post(`${change}/decide`, { form, headers: { origin: new URL(approver.url()).origin }, maxRedirects: 0 });
+    approver.request.post(`${change}/decide`, { form: { revision: "1", ...form }, headers: { origin: new URL(approver.url()).origin }, maxRedirects: 0 });
   expect((await send({ outcome: "approve", reason: "  ", hash })).status()).toBe(422);
   expect((await send({ outcome: "approve", reason: "x", hash: `sha256:${"0".repeat(64)}` })).status()).toBe(409);
+  expect((await send({ outcome: "approve", reason: "x", revision: "2", hash })).status()).toBe(409);
+  expect((await send({ outcome: "approve", reason: "x", revision: "", hash })).status()).toBe(422);
   expect((await send({ outcome: "maybe", reason: "x", hash })).status()).toBe(422);
   await requester.getByRole("button", { name: "Withdraw" }).click();
   await expect(standing(requester)).toContainText("Withdrawn");

@@ -15,7 +15,7 @@ use domain::{
 use http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
-use services::ports::{FIELD_MANAGER as MANAGER, Refusal, Stored};
+use services::ports::{FIELD_MANAGER as MANAGER, ObjectVersion, Refusal, Stored};
 use std::collections::BTreeMap;
 
 const GROUP: &str = "serving.kserve.io";
@@ -149,13 +149,12 @@ impl Cluster {
         &self,
         who: &ClusterIdentity,
         object: &Value,
-        expect_uid: Option<&str>,
+        over: Option<&ObjectVersion>,
     ) -> Result<Stored, Refusal> {
         let at = target(object)?;
         let mut object = object.clone();
-        match expect_uid {
-            None => {}
-            Some("") => {
+        match over {
+            None => {
                 // Server-side apply has no "only create". Looking first leaves a moment in which
                 // somebody else may create it; then their fields make a conflict, or the answer says
                 // "changed" and not "created" and is reported below.
@@ -172,11 +171,16 @@ impl Cluster {
                     Err(e) => return Err(self.refuse(e, false, &object)),
                 }
             }
-            // The API server refuses an apply whose UID is not that of the object.
-            Some(uid) => object["metadata"]["uid"] = json!(uid),
+            // The API server refuses an apply whose UID is not that of the object, and one whose
+            // version is not the object's: somebody wrote to it since, a stop perhaps, which an apply
+            // by the same manager would take away without a conflict.
+            Some(v) => {
+                object["metadata"]["uid"] = json!(v.uid);
+                object["metadata"]["resourceVersion"] = json!(v.resource_version);
+            }
         }
         let answer = self.patch(&at, who, &object, false).await?;
-        if expect_uid == Some("") && answer.status != StatusCode::CREATED {
+        if over.is_none() && answer.status != StatusCode::CREATED {
             return Err(Refusal::Precondition { message: "somebody created an object of this name at the same moment; the manifest was merged into it: compare it with what was decided".into() });
         }
         self.stored(&answer, true)
@@ -219,17 +223,12 @@ impl Cluster {
         &self,
         who: &ClusterIdentity,
         object: &Value,
-        uid: &str,
+        what: &ObjectVersion,
     ) -> Result<(), Refusal> {
         let at = target(object)?;
-        if uid.is_empty() {
-            return Err(Refusal::Precondition {
-                message: "it is not known which object was to be deleted".into(),
-            });
-        }
         let path = at.path();
-        let body =
-            json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}});
+        let body = json!({"kind": "DeleteOptions", "apiVersion": "v1",
+            "preconditions": {"uid": what.uid, "resourceVersion": what.resource_version}});
         let request = Ask {
             method: Method::DELETE,
             body: body.to_string().into_bytes(),

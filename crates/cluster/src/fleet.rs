@@ -14,7 +14,7 @@ use domain::{
 };
 use serde_json::Value;
 use services::ports::{
-    Clock, Clusters, Followed, LiveEvent, Permissions, Refusal, RowFilter, Stored,
+    Clock, Clusters, Followed, LiveEvent, ObjectVersion, Permissions, Refusal, RowFilter, Stored,
 };
 use std::{
     collections::BTreeMap,
@@ -363,11 +363,9 @@ impl Clusters for Fleet {
         cluster: &str,
         who: &ClusterIdentity,
         object: &Value,
-        expect_uid: Option<&str>,
+        over: Option<&ObjectVersion>,
     ) -> Result<Stored, Refusal> {
-        self.called(cluster)?
-            .apply_as(who, object, expect_uid)
-            .await
+        self.called(cluster)?.apply_as(who, object, over).await
     }
 
     async fn delete(
@@ -375,9 +373,9 @@ impl Clusters for Fleet {
         cluster: &str,
         who: &ClusterIdentity,
         object: &Value,
-        uid: &str,
+        what: &ObjectVersion,
     ) -> Result<(), Refusal> {
-        self.called(cluster)?.delete_as(who, object, uid).await
+        self.called(cluster)?.delete_as(who, object, what).await
     }
 
     async fn read(&self, cluster: &str, key: &DeploymentKey) -> Result<Option<Value>, Refusal> {

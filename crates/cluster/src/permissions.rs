@@ -97,7 +97,7 @@ const NEEDS: &[Need] = &[
         SEE,
         "limitranges",
         "",
-        "",
+        false,
         "to know what a namespace fills in and bounds",
     ),
     (

@@ -329,6 +329,9 @@ fn conflict(status: &Status, doing: Doing<'_>) -> Refusal {
         };
     }
     let text = &status.message;
+    if text.contains("ResourceVersion in precondition") {
+        return changed(doing);
+    }
     // Said of deletions and of applies in different words; each names the UID.
     if text.contains("Precondition failed")
         || text.contains("uid mismatch")
@@ -352,12 +355,15 @@ fn conflict(status: &Status, doing: Doing<'_>) -> Refusal {
             "the namespace is being deleted",
         );
     }
-    Refusal::Unavailable {
+    changed(doing)
+}
+
+fn changed(doing: Doing<'_>) -> Refusal {
+    Refusal::Changed {
         message: format!(
             "somebody changed the object in the cluster {} at the same moment",
             doing.cluster
         ),
-        maybe_done: false,
     }
 }
 

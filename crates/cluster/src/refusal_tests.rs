@@ -182,15 +182,20 @@ fn another_object_than_decided_is_a_precondition() {
         )),
         Refusal::Precondition { .. }
     ));
-    assert!(matches!(
-        said(status(
-            json!({"code": 409, "reason": "Conflict", "message": "the object has been modified"})
-        )),
-        Refusal::Unavailable {
-            maybe_done: false,
-            ..
-        }
-    ));
+    for text in [
+        "Operation cannot be fulfilled on inferenceservices.serving.kserve.io \"x\": the object has been modified; please apply your changes to the latest version and try again",
+        "Operation cannot be fulfilled on inferenceservices.serving.kserve.io \"x\": Precondition failed: ResourceVersion in precondition: 7, ResourceVersion in object meta: 8",
+    ] {
+        assert!(
+            matches!(
+                said(status(
+                    json!({"code": 409, "reason": "Conflict", "message": text})
+                )),
+                Refusal::Changed { .. }
+            ),
+            "{text}"
+        );
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@
 mod support;
 
 use serde_json::json;
-use services::ports::{Clusters as _, Refusal};
+use services::ports::{Clusters as _, ObjectVersion, Refusal};
 use std::time::Duration;
 use support::{World, manifest};
 
@@ -22,8 +22,9 @@ async fn a_cluster_that_is_away_is_shown_as_it_was() {
     }
     let name = "c-away";
     w.clear(name).await;
-    w.fleet
-        .apply(&w.cluster, &w.ai(), &manifest(name), Some(""))
+    let made = w
+        .fleet
+        .apply(&w.cluster, &w.ai(), &manifest(name), None)
         .await
         .unwrap();
     w.until("its row is there", || w.row(name).is_some_and(|r| !r.stale))
@@ -64,9 +65,10 @@ async fn a_cluster_that_is_away_is_shown_as_it_was() {
     // It takes requests and never answers: nobody knows what an apply did.
     w.fault(Some(json!({"hang": true, "methods": ["PATCH"]})))
         .await;
+    let made = ObjectVersion::of(&made.object);
     let lost = w
         .fleet
-        .apply(&w.cluster, &w.ai(), &manifest(name), None)
+        .apply(&w.cluster, &w.ai(), &manifest(name), made.as_ref())
         .await;
     assert!(
         matches!(

@@ -17,7 +17,7 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use services::ports::{Clusters as _, Refusal};
+use services::ports::{Clusters as _, ObjectVersion, Refusal};
 use support::{NAMESPACE, World, manifest};
 
 /// Each test leaves where there is no world.
@@ -36,6 +36,14 @@ fn findings(r: Refusal) -> Vec<(String, String)> {
             findings.into_iter().map(|f| (f.rule, f.field)).collect()
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// The object's version with this UID in its place.
+fn another(object: &Value, uid: &str) -> ObjectVersion {
+    ObjectVersion {
+        uid: uid.into(),
+        ..ObjectVersion::of(object).unwrap()
     }
 }
 
@@ -148,7 +156,15 @@ async fn rights_are_the_persons_and_never_the_consoles() {
     ));
     assert!(matches!(
         w.fleet
-            .delete(&w.cluster, &reader, &manifest("c-rights"), "some-uid")
+            .delete(
+                &w.cluster,
+                &reader,
+                &manifest("c-rights"),
+                &ObjectVersion {
+                    uid: "some-uid".into(),
+                    resource_version: "1".into()
+                }
+            )
             .await,
         Err(Refusal::Forbidden { .. })
     ));
@@ -306,27 +322,25 @@ async fn an_object_is_changed_only_when_it_is_the_one_that_was_meant() {
     let (name, who) = ("c-uid", w.ai());
     w.clear(name).await;
     let object = manifest(name);
-    let apply = async |expect: Option<&str>| w.fleet.apply(&w.cluster, &who, &object, expect).await;
+    const OTHER: &str = "0b5e9f62-0000-4000-8000-000000000000";
+    let apply =
+        async |over: Option<&ObjectVersion>| w.fleet.apply(&w.cluster, &who, &object, over).await;
+    let nowhere = ObjectVersion {
+        uid: OTHER.into(),
+        resource_version: "1".into(),
+    };
     assert!(
         matches!(
-            apply(Some("0b5e9f62-0000-4000-8000-000000000000")).await,
+            apply(Some(&nowhere)).await,
             Err(Refusal::Precondition { .. })
         ),
         "it is not there"
     );
-    let made = apply(Some("")).await.unwrap().object;
+    let made = apply(None).await.unwrap().object;
     assert!(
-        matches!(apply(Some("")).await, Err(Refusal::Precondition { .. })),
+        matches!(apply(None).await, Err(Refusal::Precondition { .. })),
         "it is there already"
     );
-    assert!(
-        matches!(
-            apply(Some("0b5e9f62-0000-4000-8000-000000000000")).await,
-            Err(Refusal::Precondition { .. })
-        ),
-        "it is another one"
-    );
-    assert!(apply(Some(&uid(&made))).await.is_ok());
     let managers: Vec<_> = made["metadata"]["managedFields"]
         .as_array()
         .unwrap()
@@ -334,25 +348,64 @@ async fn an_object_is_changed_only_when_it_is_the_one_that_was_meant() {
         .map(|m| m["manager"].clone())
         .collect();
     assert!(managers.contains(&json!("gatehouse")), "{managers:?}");
-    let read = w
-        .fleet
-        .read(&w.cluster, &w.key(name))
+    let read = async || {
+        let live = w.fleet.read(&w.cluster, &w.key(name)).await;
+        live.unwrap().unwrap()
+    };
+    // Its controller writes too: whoever was overtaken looks again.
+    let meant = async |with: &dyn Fn(&Value) -> ObjectVersion| {
+        for _ in 0..20 {
+            match apply(Some(&with(&read().await))).await {
+                Err(Refusal::Changed { .. }) => {}
+                end => return end,
+            }
+        }
+        panic!("it changes all the time")
+    };
+    assert!(
+        matches!(
+            meant(&|o| another(o, OTHER)).await,
+            Err(Refusal::Precondition { .. })
+        ),
+        "it is another one"
+    );
+    assert!(meant(&|o| another(o, &uid(o))).await.is_ok());
+    // A stop, written by the same manager: what was looked at before it is not written over it.
+    let before = ObjectVersion::of(&read().await).unwrap();
+    let mut stopped = object.clone();
+    stopped["metadata"]["annotations"]["serving.kserve.io/stop"] = json!("true");
+    let params = PatchParams::apply("gatehouse");
+    w.services()
+        .patch(name, &params, &Patch::Apply(stopped))
         .await
-        .unwrap()
         .unwrap();
-    assert_eq!(uid(&read), uid(&made));
-    let delete = async |uid: &str| w.fleet.delete(&w.cluster, &who, &object, uid).await;
+    let late = apply(Some(&before)).await;
+    assert!(matches!(late, Err(Refusal::Changed { .. })), "{late:?}");
+    let live = read().await;
+    assert_eq!(
+        live["metadata"]["annotations"]["serving.kserve.io/stop"],
+        "true"
+    );
+    assert_eq!(uid(&live), uid(&made));
+
+    let delete = async |what: &ObjectVersion| w.fleet.delete(&w.cluster, &who, &object, what).await;
     assert!(matches!(
-        delete("0b5e9f62-0000-4000-8000-000000000000").await,
+        delete(&another(&live, OTHER)).await,
         Err(Refusal::Precondition { .. })
     ));
-    assert!(matches!(
-        delete("").await,
-        Err(Refusal::Precondition { .. })
-    ));
-    assert_eq!(delete(&uid(&made)).await, Ok(()));
+    let late = delete(&before).await;
+    assert!(matches!(late, Err(Refusal::Changed { .. })), "{late:?}");
+    let mut gone = Err(Refusal::Changed {
+        message: String::new(),
+    });
+    for _ in 0..20 {
+        if matches!(gone, Err(Refusal::Changed { .. })) {
+            gone = delete(&ObjectVersion::of(&read().await).unwrap()).await;
+        }
+    }
+    assert_eq!(gone, Ok(()));
     w.clear(name).await;
-    assert_eq!(delete(&uid(&made)).await, Ok(()), "gone already is done");
+    assert_eq!(delete(&before).await, Ok(()), "gone already is done");
 }
 
 #[tokio::test]
@@ -361,7 +414,7 @@ async fn a_field_of_somebody_else_is_a_conflict_with_their_name() {
     let name = "c-conflict";
     w.clear(name).await;
     w.fleet
-        .apply(&w.cluster, &w.ai(), &manifest(name), Some(""))
+        .apply(&w.cluster, &w.ai(), &manifest(name), None)
         .await
         .unwrap();
     let theirs = json!({"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "metadata": {"name": name, "namespace": NAMESPACE},
@@ -374,10 +427,12 @@ async fn a_field_of_somebody_else_is_a_conflict_with_their_name() {
         )
         .await
         .unwrap();
+    let live = w.fleet.read(&w.cluster, &w.key(name)).await.unwrap();
+    let seen = live.as_ref().and_then(ObjectVersion::of);
     for refused in [
         w.fleet.dry_run(&w.cluster, &w.ai(), &manifest(name)).await,
         w.fleet
-            .apply(&w.cluster, &w.ai(), &manifest(name), None)
+            .apply(&w.cluster, &w.ai(), &manifest(name), seen.as_ref())
             .await,
     ] {
         let Err(Refusal::Conflict { managers, message }) = refused else {
@@ -411,7 +466,7 @@ async fn a_deployment_comes_up_before_the_readers_eyes() {
     let before = w.fleet.cursor();
     let made = w
         .fleet
-        .apply(&w.cluster, &w.ai(), &manifest(name), Some(""))
+        .apply(&w.cluster, &w.ai(), &manifest(name), None)
         .await
         .unwrap()
         .object;

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 pub const OWN_PREFIX: &str = "gatehouse.dev/";
 /// Written by `kubectl apply` for itself.
 const KUBECTL_LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-/// Annotations that change what is served.
+/// Annotations and labels that change what is served.
 pub const SERVING_PREFIXES: [&str; 2] = ["serving.kserve.io/", "networking.kserve.io/"];
 
 /// What is done with the object.
@@ -218,8 +218,8 @@ pub fn drift(approved: &Value, live: &Value, stopped: bool) -> Vec<FieldChange> 
 }
 
 /// Does what the API server has (or would have) amount to what was approved? The spec must be equal,
-/// and so must the annotations that change what is served; labels and annotations that were approved
-/// must be there; others may have come since. Answers the paths that differ, empty for "yes".
+/// and so must the annotations and labels that change what is served; others that were approved must be
+/// there, and others may have come since. Answers the paths that differ, empty for "yes".
 pub fn differs_from_approved(approved: &Value, other: &Value) -> Vec<String> {
     let other = clean(other);
     let mut paths = spec_differences(approved, &other);
@@ -236,32 +236,30 @@ pub fn differs_from_approved(approved: &Value, other: &Value) -> Vec<String> {
                 paths.push(format!("metadata.{key}.{k}"));
             }
         }
-        if key == "annotations" {
-            for k in b.keys() {
-                if !a.contains_key(k) && SERVING_PREFIXES.iter().any(|p| k.starts_with(p)) {
-                    paths.push(format!("metadata.{key}.{k}"));
-                }
+        for k in serving(&other, key).keys() {
+            if !a.contains_key(k) {
+                paths.push(format!("metadata.{key}.{k}"));
             }
         }
     }
     paths
 }
 
-/// In what two states of one object are served differently: paths of the spec and of the annotations
-/// that change what is served. What controllers write (status, other annotations, labels) does not count.
+/// In what two states of one object are served differently: paths of the spec and of the annotations and
+/// labels that change what is served. What controllers write (status, other annotations and labels) does
+/// not count.
 pub fn served_differences(before: &Value, after: &Value) -> Vec<String> {
     let (before, after) = (clean(before), clean(after));
     let mut paths = spec_differences(&before, &after);
-    let (a, b) = (
-        serving(&before, "annotations"),
-        serving(&after, "annotations"),
-    );
-    let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-    paths.extend(
-        keys.into_iter()
-            .filter(|k| a.get(*k) != b.get(*k))
-            .map(|k| format!("metadata.annotations.{k}")),
-    );
+    for key in ["annotations", "labels"] {
+        let (a, b) = (serving(&before, key), serving(&after, key));
+        let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+        paths.extend(
+            keys.into_iter()
+                .filter(|k| a.get(*k) != b.get(*k))
+                .map(|k| format!("metadata.{key}.{k}")),
+        );
+    }
     paths
 }
 
@@ -389,10 +387,12 @@ mod tests {
         live["metadata"]["resourceVersion"] = json!("9");
         assert!(served_differences(&seen, &live).is_empty());
         live["metadata"]["annotations"]["serving.kserve.io/stop"] = json!("true");
+        live["metadata"]["labels"]["networking.kserve.io/visibility"] = json!("cluster-local");
         live["spec"]["predictor"]["minReplicas"] = json!(3);
         let paths = [
             "spec.predictor.minReplicas",
             "metadata.annotations.serving.kserve.io/stop",
+            "metadata.labels.networking.kserve.io/visibility",
         ];
         assert_eq!(served_differences(&seen, &live), paths);
         assert_eq!(served_differences(&live, &seen), paths);
@@ -444,17 +444,19 @@ mod tests {
     }
 
     #[test]
-    fn a_serving_annotation_that_nobody_approved_is_a_difference_and_a_stray_label_is_not() {
+    fn what_decides_serving_and_nobody_approved_is_a_difference_and_a_stray_label_is_not() {
         let approved = content().object;
         let mut live = stored();
         live["metadata"]["labels"]["team"] = json!("x");
         assert!(differs_from_approved(&approved, &live).is_empty());
         live["metadata"]["annotations"]["networking.kserve.io/visibility"] = json!("cluster-local");
+        live["metadata"]["labels"]["networking.kserve.io/visibility"] = json!("exposed");
         live["spec"]["predictor"]["minReplicas"] = json!(2);
         assert_eq!(
             differs_from_approved(&approved, &live),
             [
                 "spec.predictor.minReplicas",
+                "metadata.labels.networking.kserve.io/visibility",
                 "metadata.annotations.networking.kserve.io/visibility"
             ]
         );

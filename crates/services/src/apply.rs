@@ -1,10 +1,11 @@
 //! Applying what was decided: exactly once, as the requester, without force, read back and compared.
 //!
 //! The order is what makes it safe to die anywhere: a job is claimed under a lease with a rising
-//! epoch; rights and content are checked anew; the intent is durable; the effect goes out; the object
+//! epoch, and nobody else at the same object meanwhile; rights and content are checked anew; the
+//! intent is durable; the effect goes out, over the version that was compared and no other; the object
 //! is read back; the outcome is durable. Whoever takes a job over after a death first looks whether
 //! the effect is there already, and server-side apply of the same bytes by the same manager is the
-//! same effect, not a second one.
+//! same effect, not a second one. A worker that only was slow finds another version and its epoch over.
 
 mod checks;
 mod effect;
@@ -12,7 +13,7 @@ mod end;
 
 use crate::{Ctx, context::Recording, ports::*};
 use domain::{Error, Kind, Result, change::*, place::DeploymentKey};
-use end::{End, backoff};
+use end::{End, NOT_KNOWN, backoff};
 use serde_json::json;
 use std::{
     collections::BTreeSet,
@@ -55,6 +56,8 @@ struct Work {
     change: Change,
     revision: Revision,
     key: DeploymentKey,
+    /// An earlier attempt began and may have got through.
+    resumed: bool,
 }
 
 impl Apply {
@@ -154,12 +157,14 @@ impl Apply {
             &change.place.namespace,
             &item.object.name,
         );
+        let resumed = item.state == ItemState::Applying;
         let mut work = Work {
             job,
             item,
             change,
             revision,
             key,
+            resumed,
         };
         // A cluster that is known to be away is not waited for.
         if let Some(why) = ctx.away(&work.key.cluster) {
@@ -169,7 +174,6 @@ impl Apply {
         }
 
         // The intent's id is made from the item and the epoch, so that a later attempt finds it.
-        let resumed = work.item.state == ItemState::Applying;
         if resumed {
             match self.already_there(&work).await {
                 Ok(Some(end)) => return self.finish(&mut work, None, end).await,
@@ -177,19 +181,20 @@ impl Apply {
                 Err(end) => return self.finish(&mut work, None, end).await,
             }
         }
-        let who = match self.checked(&work).await? {
-            Ok(who) => who,
+        let (who, over) = match self.checked(&work).await? {
+            Ok(checked) => checked,
             Err(end) => return self.finish(&mut work, None, end).await,
         };
         (ctx.boundary)("checked");
 
         let intent = self.record(&work, "item.apply").into_intent();
-        // Whoever died here left an intent without its effect: it ends before the next one begins.
+        // Whoever died here left an intent, and may be alive and only slow: it ends before the next one
+        // begins, and what came of it is not known.
         let mut records = Vec::new();
         if resumed {
-            let said = json!({ "message": "The process ended before this was carried out; it is tried again." });
+            let said = json!({ "message": format!("{NOT_KNOWN} It is tried again.") });
             for left in self.open_intents(&work).await? {
-                records.push(self.outcome(&left, RecordOutcome::Failure, said.clone()));
+                records.push(self.outcome(&left, RecordOutcome::Unknown, said.clone()));
             }
         }
         records.push(intent.clone());
@@ -214,7 +219,7 @@ impl Apply {
         }
         (ctx.boundary)("intent");
 
-        let end = self.effect(&work, &who).await;
+        let end = self.effect(&work, &who, over).await?;
         (ctx.boundary)("effect");
         self.finish(&mut work, Some(intent), end).await?;
         (ctx.boundary)("recorded");

@@ -6,6 +6,7 @@ mod sweep;
 mod view;
 
 pub use decide::MAX_REASON;
+pub(crate) use request::not_yours;
 pub use request::{Ask, MAX_COMMENT, MAX_OWNER, MAX_PURPOSE, Submission};
 pub use view::{COUNTED, ChangeView, DecisionView, PersonName, QueueView};
 

@@ -320,7 +320,7 @@ pub fn refused(refusal: Refusal) -> (String, Vec<Finding>) {
                 "Ask for the right in the cluster (RBAC); the console acts with your rights, not its own.",
             )],
         ),
-        Refusal::Precondition { message } => (message, vec![]),
+        Refusal::Precondition { message } | Refusal::Changed { message } => (message, vec![]),
         Refusal::Unavailable { message, .. } => (
             format!("It does not answer now: {message}. Try again when it is back."),
             vec![],

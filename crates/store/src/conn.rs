@@ -1,6 +1,9 @@
 //! A connection to either database, and everything that they do differently.
 
-use crate::{arg::Arg, row::Row};
+use crate::{
+    arg::{Arg, args},
+    row::Row,
+};
 use domain::{Error, Kind, Result};
 use sqlx::{
     AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection,
@@ -139,6 +142,19 @@ impl Conn {
         match self {
             Self::SqliteRead(_) | Self::SqliteTx(_) => "",
             Self::PostgresRead(_) | Self::PostgresTx(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    /// Waits until no other transaction on this database has this turn, and keeps it until this one
+    /// ends: what is read from here on, others before it have committed. SQLite has one writer and
+    /// needs nothing.
+    pub async fn take_turn(&mut self, turn: i64) -> Result<()> {
+        match self {
+            Self::SqliteRead(_) | Self::SqliteTx(_) => Ok(()),
+            Self::PostgresRead(_) | Self::PostgresTx(_) => self
+                .exec("SELECT pg_advisory_xact_lock($1)", args![turn])
+                .await
+                .map(|_| ()),
         }
     }
 

@@ -5,18 +5,22 @@ use async_trait::async_trait;
 use domain::{Error, Micros, Result};
 use services::ports::{Fence, Job, JobKind, JobStore, NewJob, NewRecord};
 
+/// The turn that claims take, one after the other.
+const CLAIMING: i64 = 0x6761_7465_6a6f_6273;
+
 /// Makes the jobs whose keys are new.
 pub(crate) async fn enqueue(tx: &mut Conn, jobs: &[NewJob]) -> Result<()> {
     for job in jobs {
         tx.exec(
-            "INSERT INTO jobs (id, kind, key, run_at, cluster, rank, epoch, attempts, lease_until)
-             VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0) ON CONFLICT (key) DO NOTHING",
+            "INSERT INTO jobs (id, kind, key, run_at, cluster, object, rank, epoch, attempts, lease_until)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0) ON CONFLICT (key) DO NOTHING",
             args![
                 job.id,
                 word(&job.kind)?,
                 &job.key,
                 job.run_at,
                 &job.cluster,
+                &job.object,
                 i64::from(!job.urgent)
             ],
         )
@@ -49,14 +53,22 @@ impl JobStore for Db {
             return Ok(None);
         }
         let mut tx = self.begin().await?;
+        // Two claims at once would not see each other's leases.
+        tx.take_turn(CLAIMING).await?;
         let mut q =
             Sql::new("UPDATE jobs SET epoch = epoch + 1, attempts = attempts + 1, lease_owner = ");
         q.arg(worker).push(", lease_until = ").arg(lease_until);
-        q.push(" WHERE id = (SELECT id FROM jobs WHERE done_at IS NULL AND run_at <= ")
+        q.push(" WHERE id = (SELECT j.id FROM jobs j WHERE j.done_at IS NULL AND j.run_at <= ")
             .arg(now);
-        q.push(" AND lease_until <= ").arg(now);
+        q.push(" AND j.lease_until <= ").arg(now);
+        q.push(
+            " AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.cluster = j.cluster AND o.object = j.object
+                AND o.done_at IS NULL AND o.lease_until > ",
+        )
+        .arg(now)
+        .push(")");
         q.among(
-            "kind",
+            "j.kind",
             kinds
                 .iter()
                 .map(word)
@@ -64,9 +76,9 @@ impl JobStore for Db {
                 .into_iter(),
         );
         if !except.is_empty() {
-            q.push(" AND cluster NOT IN ").list(except);
+            q.push(" AND j.cluster NOT IN ").list(except);
         }
-        q.push(" ORDER BY rank, run_at, id LIMIT 1")
+        q.push(" ORDER BY j.rank, j.run_at, j.id LIMIT 1")
             .push(tx.skip_locked())
             .push(") RETURNING id, kind, key, cluster, epoch, attempts");
         let Some(row) = tx.one(q.text, q.args).await? else {

@@ -9,7 +9,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use domain::{Error, Micros, Result, ids::*, person::*};
-use services::ports::{NewRecord, PeopleStore, SignIn};
+use services::ports::{Actor, NewRecord, PeopleStore, Phase, RecordOutcome, Retention, SignIn};
 use std::collections::BTreeMap;
 
 const ACCOUNT: &str = "SELECT id, person_id, issuer, subject, username, name, email FROM accounts";
@@ -81,6 +81,9 @@ async fn person_by_key(tx: &mut Conn, issuer: &str, key: &str) -> Result<Option<
 /// Two persons are one: everything of `from` becomes `into`'s, so that four eyes see one person
 /// where there is one. The log keeps what it said.
 async fn merge(tx: &mut Conn, from: PersonId, into: PersonId, at: Micros) -> Result<()> {
+    // First: who decides under one of these accounts right now ends before, or finds it joined.
+    let sql = "UPDATE accounts SET person_id = $2 WHERE person_id = $1";
+    tx.exec(sql, args![from, into]).await?;
     // A say on the same revision by both was one person's all along: one of them is void.
     tx.exec(
         "UPDATE decisions SET voided_at = $3 WHERE person = $1 AND undone_at IS NULL AND voided_at IS NULL
@@ -91,7 +94,6 @@ async fn merge(tx: &mut Conn, from: PersonId, into: PersonId, at: Micros) -> Res
     tx.exec("DELETE FROM presence WHERE person = $1", args![from])
         .await?;
     for sql in [
-        "UPDATE accounts SET person_id = $2 WHERE person_id = $1",
         "UPDATE changes SET requester = $2 WHERE requester = $1",
         "UPDATE revisions SET author = $2 WHERE author = $1",
         "UPDATE decisions SET person = $2 WHERE person = $1",
@@ -101,12 +103,19 @@ async fn merge(tx: &mut Conn, from: PersonId, into: PersonId, at: Micros) -> Res
     ] {
         tx.exec(sql, args![from, into]).await?;
     }
-    // What they decided on their own requests was never somebody else's decision. The versions are
-    // raised so that nobody goes on with what they read before.
+    // Whoever read one of their open changes before may take two for different people that are one:
+    // with another version nobody goes on with what they read.
+    tx.exec(
+        "UPDATE changes SET version = version + 1 WHERE state IN ('waiting', 'held', 'queued') AND (requester = $1
+             OR current_revision IN (SELECT id FROM revisions WHERE author = $1)
+             OR current_revision IN (SELECT revision_id FROM decisions WHERE person = $1))",
+        args![into],
+    )
+    .await?;
+    // What they decided on their own requests was never somebody else's decision.
     const OWN: &str = "undone_at IS NULL AND voided_at IS NULL AND person = $1 AND change_id IN (
         SELECT c.id FROM changes c JOIN revisions v ON v.id = c.current_revision
         WHERE c.state IN ('waiting', 'held', 'queued') AND (c.requester = $1 OR v.author = $1))";
-    tx.exec(format!("UPDATE changes SET version = version + 1 WHERE id IN (SELECT change_id FROM decisions WHERE {OWN})"), args![into]).await?;
     tx.exec(
         format!("UPDATE decisions SET voided_at = $2 WHERE {OWN}"),
         args![into, at],
@@ -139,6 +148,35 @@ async fn known_person(tx: &mut Conn, account: &Account, s: &SignIn) -> Result<Pe
             .await?;
             Ok(account.person)
         }
+    }
+}
+
+/// That two persons are one from now on. Who may decide what follows from it.
+fn joined(id: RecordId, from: PersonId, account: &Account, s: &SignIn) -> NewRecord {
+    NewRecord {
+        id,
+        at: s.at,
+        phase: Phase::Event,
+        intent: None,
+        action: "person.merge".into(),
+        actor: Some(Actor {
+            person: account.person,
+            account: account.id,
+            name: s.name.clone(),
+            username: s.username.clone(),
+            roles: vec![],
+            session: None,
+            address: None,
+            acting_for: None,
+        }),
+        object: format!("person:{}", account.person),
+        unit: String::new(),
+        environment: String::new(),
+        change: None,
+        reason: Some("The provider says that both accounts are one person's.".into()),
+        outcome: Some(RecordOutcome::Success),
+        detail: serde_json::json!({ "from": from, "into": account.person }),
+        retention: Retention::Decision,
     }
 }
 
@@ -197,9 +235,13 @@ impl PeopleStore for Db {
         let mut tx = self.begin().await?;
         let find = format!("{ACCOUNT} WHERE issuer = $1 AND subject = $2");
         let known = tx.one(find.clone(), args![&s.issuer, &s.subject]).await?;
-        let person = match known {
-            Some(row) => known_person(&mut tx, &account(&row)?, s).await?,
-            None => new_person(&mut tx, s, new_person_id).await?,
+        let (person, before) = match known {
+            Some(row) => {
+                let known = account(&row)?;
+                let person = known_person(&mut tx, &known, s).await?;
+                (person, Some(known.person))
+            }
+            None => (new_person(&mut tx, s, new_person_id).await?, None),
         };
         tx.exec(
             "INSERT INTO accounts (id, person_id, issuer, subject, username, name, email, created_at, signed_in_at)
@@ -224,6 +266,12 @@ impl PeopleStore for Db {
             taken_at: s.at,
         };
         put_groups(&mut tx, account.id, &groups).await?;
+        // Only this transaction knows whether persons were joined, so it writes the record of it.
+        if let Some(from) = before.filter(|p| *p != person) {
+            let id = RecordId(self.entropy.uuid());
+            self.append(&mut tx, &[joined(id, from, &account, s)])
+                .await?;
+        }
         tx.commit().await?;
         Ok((
             Person {

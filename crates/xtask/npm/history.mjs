@@ -179,7 +179,7 @@ async function decide(id, unit, { outcome, reason }) {
   const decider = await person(`approver-${unit}`);
   const seen = await decider.api("GET", `/api/v1/changes/${id}`);
   if (seen.change.state !== "waiting") return;
-  await decider.api("POST", `/api/v1/changes/${id}/decisions`, { outcome, reason, content_hash: seen.revision.content_hash });
+  await decider.api("POST", `/api/v1/changes/${id}/decisions`, { outcome, reason, revision: seen.revision.number, content_hash: seen.revision.content_hash });
 }
 
 /** Waits until a change is at its end. */

@@ -88,7 +88,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         read("/api/v1/changes", "Changes, newest first", CHANGES, "ChangePage", get(reads::changes)),
         write("/api/v1/changes", "Asks for a change: checks and dry run first, findings that stand in the way as 422", "NewChange", StatusCode::CREATED, post(writes::submit)),
         read("/api/v1/changes/{id}", "A change: content, differences, decisions", NONE, "Change", get(reads::change)),
-        write("/api/v1/changes/{id}/decisions", "Approves or rejects exactly the content with this hash", "NewDecision", StatusCode::OK, post(writes::decide)),
+        write("/api/v1/changes/{id}/decisions", "Approves or rejects exactly the revision with this number and content hash", "NewDecision", StatusCode::OK, post(writes::decide)),
         write("/api/v1/changes/{id}/withdraw", "Withdraws a change of one’s own", "Withdrawal", StatusCode::OK, post(writes::withdraw)),
         read("/api/v1/clusters", "Clusters, and how old what is known of each is", NONE, "ClusterPage", get(reads::clusters)),
         read("/api/v1/registries", "Registries and how their last sync went", NONE, "RegistryPage", get(reads::registries)),

@@ -266,7 +266,7 @@ fn bodies() -> Named {
             ("manifest", json!({ "type": ["object", "string"], "description": "An InferenceService, or its text as YAML or JSON." })),
             ("content_hash", said("The hash that is expected; another one is refused.")),
         ], &["kind", "owner", "risk_tier", "data_class", "exposure", "comment", "content_hash"])),
-        ("NewDecision", object(&[("outcome", words(&["approve", "reject"])), ("reason", text()), ("content_hash", digest())])),
+        ("NewDecision", object(&[("outcome", words(&["approve", "reject"])), ("reason", text()), ("revision", json!({ "type": "integer", "description": "Number of the revision that was looked at; another one is refused." })), ("content_hash", digest())])),
         ("Withdrawal", shape(&[("reason", text())], &["reason"])),
     ]
 }

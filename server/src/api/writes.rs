@@ -92,6 +92,11 @@ impl Members {
         }
     }
 
+    /// A whole number; `None` where there is none.
+    fn number(&self, name: &str) -> Option<i32> {
+        i32::try_from(self.all.get(name)?.as_i64()?).ok()
+    }
+
     fn one_of<T>(&mut self, name: &str, values: &[(&str, T)]) -> Option<T>
     where
         T: Copy,
@@ -195,12 +200,23 @@ pub async fn decide(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let change: ChangeId = id(&change)?;
-    let mut m = Members::read(&headers, &body, &["outcome", "reason", "content_hash"])?;
+    let mut m = Members::read(
+        &headers,
+        &body,
+        &["outcome", "reason", "revision", "content_hash"],
+    )?;
     let outcomes = [("approve", Outcome::Approve), ("reject", Outcome::Reject)];
     let outcome = m.one_of("outcome", &outcomes);
     let (reason, hash) = (m.text("reason"), m.text("content_hash"));
+    let number = m.number("revision");
     if outcome.is_none() && m.wrong.is_empty() {
         m.say("outcome", "Say `approve` or `reject`.");
+    }
+    if number.is_none() {
+        m.say(
+            "revision",
+            "Name the number of the revision that is decided: the change may have been edited since.",
+        );
     }
     if hash.is_empty() {
         m.say(
@@ -209,11 +225,12 @@ pub async fn decide(
         );
     }
     m.done()?;
+    let number = number.unwrap_or_default();
     let hash: Digest = hash.parse()?;
     let changes = &state.services.changes;
     let outcome = outcome.ok_or_else(|| Error::field("outcome", "Say `approve` or `reject`."))?;
     changes
-        .decide(&caller, change, outcome, &reason, &hash)
+        .decide(&caller, change, outcome, &reason, number, &hash)
         .await?;
     state.wake.changes.notify_waiters();
     shown(&state, &caller, change).await

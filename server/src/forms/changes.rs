@@ -48,11 +48,15 @@ async fn try_decide(state: &AppState, caller: &Caller, id: &str, typed: &Pairs) 
                 .remedy("Press one of the two buttons."));
         }
     };
+    let number = field(typed, "revision").parse().map_err(|_| {
+        Error::invalid("the form does not say which revision it is about")
+            .remedy("Open the change again and decide what it shows.")
+    })?;
     let hash = field(typed, "hash").parse()?;
     state
         .services
         .changes
-        .decide(caller, id, outcome, field(typed, "reason"), &hash)
+        .decide(caller, id, outcome, field(typed, "reason"), number, &hash)
         .await?;
     state.wake.changes.notify_waiters();
     Ok(())

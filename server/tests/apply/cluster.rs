@@ -9,7 +9,7 @@ use domain::{
 use serde_json::{Value, json};
 use services::ports::*;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -19,6 +19,8 @@ use tokio::sync::{Notify, broadcast};
 
 /// Names of Secrets and their keys.
 type SecretNames = Vec<(String, Vec<String>)>;
+/// What somebody else does to an object.
+type Edit = Box<dyn FnOnce(&mut Value) + Send>;
 
 pub struct Memory {
     /// By `cluster/name`.
@@ -34,11 +36,19 @@ pub struct Memory {
     away: AtomicBool,
     unfollowed: Mutex<Vec<Followed>>,
     hanging: Mutex<Option<String>>,
+    hanging_write: AtomicBool,
+    /// What happens to the object just before each of the next writes gets there.
+    meanwhile: Mutex<VecDeque<Edit>>,
+    /// What somebody makes just before the next write gets there.
+    made_meanwhile: Mutex<Option<Value>>,
+    /// Rises with each write.
+    version: AtomicUsize,
     /// Somebody waits for the answer of a cluster that hangs.
     pub hangs: Notify,
     pub awake: Notify,
     /// Calls that went out.
     pub calls: AtomicUsize,
+    pub deletions: AtomicUsize,
     news: broadcast::Sender<LiveEvent>,
 }
 
@@ -54,9 +64,14 @@ impl Memory {
             away: AtomicBool::new(false),
             unfollowed: Mutex::default(),
             hanging: Mutex::default(),
+            hanging_write: AtomicBool::new(false),
+            meanwhile: Mutex::default(),
+            made_meanwhile: Mutex::default(),
+            version: AtomicUsize::new(0),
             hangs: Notify::new(),
             awake: Notify::new(),
             calls: AtomicUsize::new(0),
+            deletions: AtomicUsize::new(0),
             news: broadcast::channel(1).0,
         })
     }
@@ -113,15 +128,63 @@ impl Memory {
         *self.hanging.lock().unwrap() = Some(cluster.into());
     }
 
+    /// The next write gets as far as the cluster and stays there, until `awake` is notified.
+    pub fn hang_next_write(&self) {
+        self.hanging_write.store(true, Ordering::SeqCst);
+    }
+
+    /// Somebody else is faster than the next write, or than the next after those that are named already.
+    pub fn meanwhile(&self, edit: impl FnOnce(&mut Value) + Send + 'static) {
+        self.meanwhile.lock().unwrap().push_back(Box::new(edit));
+    }
+
+    /// Somebody else makes this of the same name faster than the next write.
+    pub fn made_meanwhile(&self, object: Value) {
+        *self.made_meanwhile.lock().unwrap() = Some(object);
+    }
+
     /// Somebody else writes to what runs.
     pub fn edit(&self, key: &str, with: impl FnOnce(&mut Value)) {
-        with(
-            self.objects
-                .lock()
-                .unwrap()
-                .get_mut(key)
-                .expect("it is there"),
-        );
+        let mut objects = self.objects.lock().unwrap();
+        let object = objects.get_mut(key).expect("it is there");
+        with(object);
+        object["metadata"]["resourceVersion"] = self.next_version();
+    }
+
+    /// Somebody else makes this, or makes it anew.
+    pub fn put(&self, key: &str, mut object: Value, uid: &str) {
+        object["metadata"]["uid"] = json!(uid);
+        object["metadata"]["generation"] = json!(1);
+        object["metadata"]["resourceVersion"] = self.next_version();
+        object["metadata"]["managedFields"] =
+            json!([{"manager": "kubectl", "operation": "Update"}]);
+        self.objects.lock().unwrap().insert(key.into(), object);
+    }
+
+    /// Somebody else deletes it.
+    pub fn remove(&self, key: &str) {
+        self.objects.lock().unwrap().remove(key);
+    }
+
+    fn next_version(&self) -> Value {
+        let version = self.version.fetch_add(1, Ordering::SeqCst) + 1;
+        json!(version.to_string())
+    }
+
+    /// A write arrives.
+    async fn written(&self, key: &str) {
+        if self.hanging_write.swap(false, Ordering::SeqCst) {
+            self.hangs.notify_one();
+            self.awake.notified().await;
+        }
+        let made = self.made_meanwhile.lock().unwrap().take();
+        if let Some(made) = made {
+            self.put(key, made, "uid-of-a-stranger");
+        }
+        let edit = self.meanwhile.lock().unwrap().pop_front();
+        if let Some(edit) = edit {
+            self.edit(key, edit);
+        }
     }
 
     pub fn object(&self, key: &str) -> Value {
@@ -156,7 +219,8 @@ impl Memory {
         };
         o["metadata"]["generation"] = json!(generation);
         o["metadata"]["uid"] = json!("uid-1");
-        o["metadata"]["resourceVersion"] = json!(generation.to_string());
+        o["metadata"]["resourceVersion"] = self.next_version();
+        o["metadata"]["managedFields"] = json!([{"manager": FIELD_MANAGER, "operation": "Apply"}]);
         o
     }
 }
@@ -167,6 +231,21 @@ fn of(key: &DeploymentKey) -> String {
 
 fn at(cluster: &str, object: &Value) -> String {
     format!("{cluster}/{}", View::new(object).name())
+}
+
+/// What an API server compares before it writes.
+fn meets(expected: Option<&ObjectVersion>, there: Option<&Value>) -> Result<(), Refusal> {
+    let there = there.map(|o| ObjectVersion::of(o).expect("what is stored has a version"));
+    match (expected, there) {
+        (None, None) => Ok(()),
+        (Some(e), Some(t)) if *e == t => Ok(()),
+        (Some(e), Some(t)) if e.uid == t.uid => Err(Refusal::Changed {
+            message: "It is another version now.".into(),
+        }),
+        _ => Err(Refusal::Precondition {
+            message: "It is another object now.".into(),
+        }),
+    }
 }
 
 fn scope() -> Scope {
@@ -302,24 +381,17 @@ impl Clusters for Memory {
         cluster: &str,
         _: &ClusterIdentity,
         object: &Value,
-        expect_uid: Option<&str>,
+        over: Option<&ObjectVersion>,
     ) -> Result<Stored, Refusal> {
         self.called(cluster).await;
+        self.written(&at(cluster, object)).await;
         if let Some(refusal) = self.refusal.lock().unwrap().take() {
             return Err(refusal);
         }
         let stored = self.stored(cluster, object);
         let mut objects = self.objects.lock().unwrap();
         let name = at(cluster, object);
-        let there = objects
-            .get(&name)
-            .and_then(|o| o["metadata"]["uid"].as_str().map(str::to_owned))
-            .unwrap_or_default();
-        if expect_uid.is_some_and(|e| e != there) {
-            return Err(Refusal::Precondition {
-                message: "It is another object now.".into(),
-            });
-        }
+        meets(over, objects.get(&name))?;
         objects.insert(name, stored.clone());
         Ok(Stored {
             object: stored,
@@ -331,10 +403,17 @@ impl Clusters for Memory {
         cluster: &str,
         _: &ClusterIdentity,
         object: &Value,
-        _: &str,
+        what: &ObjectVersion,
     ) -> Result<(), Refusal> {
         self.called(cluster).await;
-        self.objects.lock().unwrap().remove(&at(cluster, object));
+        let name = at(cluster, object);
+        self.written(&name).await;
+        let mut objects = self.objects.lock().unwrap();
+        if let Some(there) = objects.get(&name) {
+            meets(Some(what), Some(there))?;
+            objects.remove(&name);
+            self.deletions.fetch_add(1, Ordering::SeqCst);
+        }
         Ok(())
     }
     async fn read(&self, cluster: &str, key: &DeploymentKey) -> Result<Option<Value>, Refusal> {

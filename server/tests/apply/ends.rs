@@ -96,7 +96,7 @@ async fn what_nobody_decided_expires(kind: Kind) {
     let late = setup
         .services
         .changes
-        .decide(&setup.approver, change, Outcome::Approve, "ok", &hash)
+        .decide(&setup.approver, change, Outcome::Approve, "ok", 1, &hash)
         .await;
     assert_eq!(late.expect_err("too late").kind, domain::Kind::Conflict);
     setup.work_until_quiet().await;

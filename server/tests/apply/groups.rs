@@ -14,7 +14,7 @@ async fn decided(setup: &Setup, change: ChangeId) -> Result<DecisionId> {
     let hash = setup.hash(change).await;
     let changes = &setup.services.changes;
     changes
-        .decide(&setup.approver, change, Outcome::Approve, "ok", &hash)
+        .decide(&setup.approver, change, Outcome::Approve, "ok", 1, &hash)
         .await
 }
 

@@ -10,6 +10,7 @@ mod cluster;
 mod ends;
 mod groups;
 mod moved;
+mod overtaken;
 mod queue;
 mod rules;
 mod schema;
@@ -17,12 +18,14 @@ mod setup;
 mod wizard;
 
 use domain::{Micros, change::*};
-use services::ports::*;
-use setup::{BOUNDARIES, Setup, die_at, stories};
+use services::{changes::Ask, ports::*};
+use setup::{BOUNDARIES, Setup, die_at, stories, submission};
+use std::sync::atomic::Ordering;
 use store::testing::Kind;
 
 stories!(
     each_boundary_may_be_the_last_thing_that_happens,
+    each_boundary_of_an_update_and_a_delete_too,
     without_audit_nothing_reaches_the_cluster,
     what_would_be_stored_differently_is_not_applied,
     who_lost_the_right_since_does_not_apply,
@@ -66,6 +69,51 @@ async fn each_boundary_may_be_the_last_thing_that_happens(kind: Kind) {
             open.is_empty(),
             "an intent without an end after a death at {boundary}"
         );
+    }
+}
+
+async fn each_boundary_of_an_update_and_a_delete_too(kind: Kind) {
+    for boundary in BOUNDARIES {
+        let setup = Setup::new(kind).await;
+        let key = setup.running().await;
+        for ask in [Ask::Scale { min: 2, max: 3 }, Ask::Delete] {
+            let deleting = ask == Ask::Delete;
+            let change = setup.ask(&key, ask).await;
+            setup.approve(change).await;
+            setup.clock.forward(11 * Micros::SECOND);
+            die_at(Some(boundary));
+            let died = setup.work_until_dead().await;
+            assert!(died, "nothing passes {boundary}");
+            die_at(None);
+            setup.clock.forward(2 * Micros::MINUTE);
+            setup.work_until_quiet().await;
+
+            assert_eq!(
+                setup.state(change).await,
+                ChangeState::Applied,
+                "after a death at {boundary}"
+            );
+            let effects = (
+                setup.cluster.generations(),
+                setup.cluster.deletions.load(Ordering::SeqCst),
+            );
+            let expected = if deleting { (vec![], 1) } else { (vec![2], 0) };
+            assert_eq!(effects, expected, "one effect after a death at {boundary}");
+            let last = match boundary {
+                // Gone, but who deleted it nobody wrote down.
+                "effect" if deleting => RecordOutcome::Unknown,
+                _ => RecordOutcome::Success,
+            };
+            let mut ends = vec![last];
+            if boundary == "intent" {
+                ends.insert(0, RecordOutcome::Unknown);
+            }
+            assert_eq!(
+                overtaken::outcomes(&setup, change).await,
+                ends,
+                "{boundary}"
+            );
+        }
     }
 }
 
@@ -145,6 +193,7 @@ async fn neither_the_requester_nor_a_stale_page_decides(kind: Kind) {
             change,
             Outcome::Approve,
             "me",
+            1,
             &hash,
         )
         .await;
@@ -153,10 +202,31 @@ async fn neither_the_requester_nor_a_stale_page_decides(kind: Kind) {
     let stale = setup
         .services
         .changes
-        .decide(&setup.approver, change, Outcome::Approve, "ok", &other)
+        .decide(&setup.approver, change, Outcome::Approve, "ok", 1, &other)
         .await;
     assert_eq!(
         stale.expect_err("another hash").kind,
         domain::Kind::Conflict
     );
+    // Edited to another purpose, with the same content: what the page showed is not what is asked for.
+    let mut edited = submission("one", "llama");
+    edited.usage.purpose = "something else".into();
+    edited.revises = Some(change);
+    setup.submit(edited).await;
+    assert_eq!(setup.hash(change).await, hash);
+    for (number, decided) in [(1, false), (2, true)] {
+        let end = setup
+            .services
+            .changes
+            .decide(
+                &setup.approver,
+                change,
+                Outcome::Approve,
+                "ok",
+                number,
+                &hash,
+            )
+            .await;
+        assert_eq!(end.is_ok(), decided, "revision {number}");
+    }
 }

@@ -95,7 +95,7 @@ async fn nobody_approves_a_step_from_another_state_and_anybody_rejects_it(kind: 
     let view = changes.get(&setup.approver, scale).await.expect("shows");
     assert_eq!(view.live_moved, ["spec.predictor.timeout"]);
     let refused = changes
-        .decide(&setup.approver, scale, Outcome::Approve, "ok", &hash)
+        .decide(&setup.approver, scale, Outcome::Approve, "ok", 1, &hash)
         .await
         .expect_err("it moved");
     assert_eq!(refused.kind, Why::Conflict);
@@ -107,7 +107,7 @@ async fn nobody_approves_a_step_from_another_state_and_anybody_rejects_it(kind: 
     assert!(refused.remedy.expect("a way out").contains("revise"));
     assert!(setup.db.decisions(scale).await.expect("reads").is_empty());
     changes
-        .decide(&setup.approver, scale, Outcome::Reject, "moved", &hash)
+        .decide(&setup.approver, scale, Outcome::Reject, "moved", 1, &hash)
         .await
         .map_err(|e| e.for_log())
         .expect("rejects");

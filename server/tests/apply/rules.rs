@@ -2,12 +2,12 @@
 
 use crate::setup::{Setup, signed_in, submission};
 use domain::{
-    Micros,
+    Kind as Why, Micros,
     access::{ApprovalRule, Role, Stage},
     change::*,
     person::{GroupSnapshot, GroupSource},
 };
-use services::{changes::Submission, ports::*};
+use services::{changes::Submission, ports::*, wizard::Start};
 use store::testing::Kind;
 
 crate::setup::stories!(
@@ -15,6 +15,7 @@ crate::setup::stories!(
     who_lost_the_right_during_the_hold_has_not_approved,
     one_bad_row_does_not_hold_up_the_others,
     a_revision_that_needs_no_approval_is_applied,
+    nobody_else_edits_what_is_applied_with_the_requesters_rights,
 );
 
 fn rule(stages: &[(Role, u32)]) -> ApprovalRule {
@@ -44,11 +45,16 @@ async fn stricter_rules_ask_again_when_the_hold_ends(kind: Kind) {
     assert_eq!(again.state, ChangeState::Waiting);
     assert!(again.end_reason.unwrap_or_default().contains("stricter"));
     let security = signed_in(&setup.services, "security", "gh-security").await;
+    // It waits for whoever has to decide first now.
+    for (who, waiting) in [(&security, 1), (&setup.approver, 0)] {
+        let count = strict.changes.queue_count(who).await;
+        assert_eq!(count.expect("counts"), waiting, "{}", who.name);
+    }
     let hash = setup.hash(change).await;
     for who in [&security, &setup.approver] {
         strict
             .changes
-            .decide(who, change, Outcome::Approve, "looks right", &hash)
+            .decide(who, change, Outcome::Approve, "looks right", 1, &hash)
             .await
             .map_err(|e| e.for_log())
             .expect("decides again");
@@ -85,7 +91,7 @@ async fn who_lost_the_right_during_the_hold_has_not_approved(kind: Kind) {
     setup
         .services
         .changes
-        .decide(&other, change, Outcome::Approve, "fine", &hash)
+        .decide(&other, change, Outcome::Approve, "fine", 1, &hash)
         .await
         .map_err(|e| e.for_log())
         .expect("decides");
@@ -111,6 +117,29 @@ async fn one_bad_row_does_not_hold_up_the_others(kind: Kind) {
     assert!(setup.services.changes.sweep().await.is_err(), "it is said");
     assert_eq!(setup.state(good).await, ChangeState::Queued);
     assert_eq!(setup.state(bad).await, ChangeState::Held);
+}
+
+async fn nobody_else_edits_what_is_applied_with_the_requesters_rights(kind: Kind) {
+    let setup = Setup::new(kind).await;
+    let change = setup.submitted().await;
+    let other = signed_in(&setup.services, "other", "gh-ai").await;
+    let revised = Submission {
+        revises: Some(change),
+        ..submission("one", "llama")
+    };
+    let changes = &setup.services.changes;
+    let refused = changes.submit(&other, revised.clone()).await;
+    assert_eq!(refused.expect_err("not theirs").kind, Why::Forbidden);
+    let start = Start::Change(change);
+    let edit = setup.services.wizard.start(&other, &start).await;
+    assert_eq!(edit.expect_err("not theirs").kind, Why::Forbidden);
+    assert_eq!(setup.revision(change).await.number, 1);
+    for (who, may) in [(&other, false), (&setup.requester, true)] {
+        let view = changes.get(who, change).await.map_err(|e| e.for_log());
+        assert_eq!(view.expect("shows").may_edit, may);
+    }
+    setup.submit(revised).await;
+    assert_eq!(setup.revision(change).await.number, 2);
 }
 
 async fn a_revision_that_needs_no_approval_is_applied(kind: Kind) {

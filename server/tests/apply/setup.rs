@@ -258,23 +258,19 @@ impl Setup {
         })
     }
 
+    /// What is asked for now.
+    pub async fn revision(&self, change: ChangeId) -> Revision {
+        let current = self.change(change).await.current_revision;
+        let revision = self.db.revision_get(current).await;
+        revision.expect("reads").expect("there")
+    }
+
     pub async fn hash(&self, change: ChangeId) -> Digest {
-        let change = self
-            .db
-            .change_get(change)
-            .await
-            .expect("reads")
-            .expect("there");
-        self.db
-            .revision_get(change.current_revision)
-            .await
-            .expect("reads")
-            .expect("there")
-            .content_hash
+        self.revision(change).await.content_hash
     }
 
     pub async fn approve(&self, change: ChangeId) {
-        let hash = self.hash(change).await;
+        let shown = self.revision(change).await;
         self.services
             .changes
             .decide(
@@ -282,7 +278,8 @@ impl Setup {
                 change,
                 Outcome::Approve,
                 "looks right",
-                &hash,
+                shown.number,
+                &shown.content_hash,
             )
             .await
             .map_err(|e| e.for_log())

@@ -187,7 +187,12 @@ async fn stopping_what_drifted_does_not_approve_it(on: Database) {
     let identity = setup.cluster.identity("one", "root", &[]).unwrap();
     setup
         .cluster
-        .apply("one", &identity, &domain::content::clean(&object), None)
+        .apply(
+            "one",
+            &identity,
+            &domain::content::clean(&object),
+            ObjectVersion::of(&object).as_ref(),
+        )
         .await
         .unwrap();
     done(&setup, &Ask::Stop).await;

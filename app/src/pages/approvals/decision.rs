@@ -115,6 +115,7 @@ fn decide_form(v: &ChangeView) -> impl IntoView + use<> {
         Some(why) => alert(Tone::Info, "You cannot decide this change", why.sentence()),
         None => view! {
             <form method="post" action=format!("/changes/{id}/decide") class="pf-v6-c-form gh-decide" id="decide">
+                <Hidden name="revision" value=v.revision.number.to_string() />
                 <Hidden name="hash" value=v.revision.content_hash.to_string() />
                 <TextArea name="reason" label="Reason" rows=2 required=true key="r" help="It stays with the decision as evidence." />
                 <div class="gh-actions">

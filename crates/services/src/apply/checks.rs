@@ -13,7 +13,17 @@ use domain::{
     isvc::View,
     person::{ClusterIdentity, GroupSnapshot},
 };
-use serde_json::json;
+use serde_json::{Value, json};
+
+/// Is this what the change asked for, written by the console? What somebody else made just like it is
+/// not an effect of this change.
+fn is_ours(work: &Work, object: &Value) -> bool {
+    differs_from_approved(&work.revision.content.object, object).is_empty()
+        && View::new(object)
+            .managers()
+            .iter()
+            .any(|m| m.name == FIELD_MANAGER)
+}
 
 impl Apply {
     /// After a death between intent and outcome: is the effect there? `Err`: it cannot be asked now.
@@ -24,11 +34,7 @@ impl Apply {
             Err(other) => return Err(End::failed(prepare::refused(other).0)),
         };
         match (work.revision.content.action, live) {
-            (Action::Delete, None) => Ok(Some(End::Applied {
-                uid: work.revision.seen.live_uid.clone(),
-                generation: None,
-                detail: json!({ "resumed": true }),
-            })),
+            (Action::Delete, None) => Ok(Some(End::Gone)),
             (Action::Apply, Some(object)) => {
                 let same_object = work
                     .revision
@@ -36,19 +42,18 @@ impl Apply {
                     .live_uid
                     .as_deref()
                     .is_none_or(|uid| View::new(&object).uid() == Some(uid));
-                if same_object
-                    && differs_from_approved(&work.revision.content.object, &object).is_empty()
-                {
-                    return Ok(Some(applied(&object, true)));
-                }
-                Ok(None)
+                Ok((same_object && is_ours(work, &object)).then(|| applied(&object, true)))
             }
             _ => Ok(None),
         }
     }
 
-    /// Checks anew who asks and what would be stored.
-    pub(super) async fn checked(&self, work: &Work) -> Result<Result<ClusterIdentity, End>> {
+    /// Checks anew who asks and what would be stored. Answers as whom it may go out, and over which
+    /// version of the object.
+    pub(super) async fn checked(
+        &self,
+        work: &Work,
+    ) -> Result<Result<(ClusterIdentity, Option<ObjectVersion>), End>> {
         let ctx = &self.ctx;
         let (change, revision) = (&work.change, &work.revision);
         let account = ctx
@@ -81,7 +86,7 @@ impl Apply {
         }
         if !self.decided(change, revision).await? {
             return Ok(Err(End::failed(
-                "The decisions on record do not cover this revision; nothing was applied.",
+                "The decisions on record do not cover this revision, so it is not applied.",
             )));
         }
         let who = match ctx
@@ -91,44 +96,56 @@ impl Apply {
             Ok(who) => who,
             Err(e) => return Ok(Err(End::failed(e.message))),
         };
-        if let Err(end) = self.unmoved(work).await {
+        let over = match self.unmoved(work).await {
+            Ok(over) => over,
+            Err(end) => return Ok(Err(end)),
+        };
+        if revision.content.action == Action::Apply
+            && let Err(end) = self.would_be_stored(work, &who).await
+        {
             return Ok(Err(end));
         }
-        if revision.content.action == Action::Delete {
-            return Ok(Ok(who));
-        }
-        Ok(self.would_be_stored(work, &who).await.map(|()| who))
+        Ok(Ok((who, over)))
     }
 
     /// Is what runs still what the decision looked at? An update that is applied over somebody else's
     /// would undo theirs without a word: a stop above all, which is an annotation of the same manager.
-    async fn unmoved(&self, work: &Work) -> Result<(), End> {
+    /// Answers the version that it is; nothing but that one may be written over. `None`: nothing is there.
+    pub(super) async fn unmoved(&self, work: &Work) -> Result<Option<ObjectVersion>, End> {
         let live = self.ctx.clusters.read(&work.key.cluster, &work.key).await;
         let live = live.map_err(ended)?;
         let moved = moved::since(&work.revision, live.as_ref());
-        if moved.is_empty() {
-            return Ok(());
-        }
         // An earlier attempt whose answer was lost may have got through since it was looked for.
-        let target = &work.revision.content.object;
-        let ours = work.item.state == ItemState::Applying
-            && work.revision.content.action == Action::Apply
-            && live.is_some_and(|o| differs_from_approved(target, &o).is_empty());
-        if ours {
-            return Ok(());
+        let ours = || {
+            work.resumed
+                && work.revision.content.action == Action::Apply
+                && live.as_ref().is_some_and(|o| is_ours(work, o))
+        };
+        if !moved.is_empty() && !ours() {
+            let so = if work.resumed {
+                "Whether an earlier attempt got through is not known"
+            } else {
+                "Nothing was applied"
+            };
+            return Err(End::Failed {
+                message: format!(
+                    "What runs changed since it was {}: {}. {so}; look at what runs now and ask again.",
+                    if work.change.kind.needs_approval() {
+                        "approved"
+                    } else {
+                        "asked for"
+                    },
+                    moved::few(&moved)
+                ),
+                detail: json!({ "moved": moved }),
+            });
         }
-        Err(End::Failed {
-            message: format!(
-                "What runs changed since it was {}: {}. Nothing was applied; look at what runs now and ask again.",
-                if work.change.kind.needs_approval() {
-                    "approved"
-                } else {
-                    "asked for"
-                },
-                moved::few(&moved)
-            ),
-            detail: json!({ "moved": moved }),
+        live.map(|object| {
+            ObjectVersion::of(&object).ok_or_else(|| {
+                End::failed("The cluster does not say which version of the object this is.")
+            })
         })
+        .transpose()
     }
 
     /// Would the API server store what was approved, and would the same programs run?

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 const MAX_ATTEMPTS: i32 = 20;
 /// A change has an intent for each attempt of each of its items, and attempts end.
 const OPEN_INTENTS: usize = 1000;
+/// Of an attempt whose worker wrote no end.
+pub(super) const NOT_KNOWN: &str =
+    "The worker wrote no end of this; it is not known whether it got through.";
 
 /// How an attempt ended.
 pub(super) enum End {
@@ -17,6 +20,8 @@ pub(super) enum End {
         generation: Option<i64>,
         detail: Value,
     },
+    /// What was to be deleted is gone, by whom is not known.
+    Gone,
     Failed {
         message: String,
         detail: Value,
@@ -61,6 +66,16 @@ impl Apply {
                     json!({ "uid": uid, "generation": generation, "more": detail }),
                 )
             }
+            End::Gone => {
+                work.item.state = ItemState::Applied;
+                work.item.message = None;
+                work.item.applied_uid = work.revision.seen.live_uid.clone();
+                work.item.applied_at = Some(now);
+                (
+                    RecordOutcome::Unknown,
+                    json!({ "message": "It is gone; by whom is not known." }),
+                )
+            }
             End::Failed { message, detail } => {
                 work.item.state = ItemState::Failed;
                 work.item.message = Some(message.clone());
@@ -103,12 +118,18 @@ impl Apply {
         match intent {
             Some(i) => records.push(self.outcome(&i, outcome, detail)),
             None => {
-                // An earlier process's intents of this item end here.
-                let mut open = self.open_intents(work).await?;
-                records.extend(
-                    open.drain(..)
-                        .map(|i| self.outcome(&i, outcome, detail.clone())),
-                );
+                // An earlier process's intents of this item end here. Why this attempt goes no further
+                // says nothing about what came of that one.
+                for left in self.open_intents(work).await? {
+                    records.push(match outcome {
+                        RecordOutcome::Failure => self.outcome(
+                            &left,
+                            RecordOutcome::Unknown,
+                            json!({ "message": NOT_KNOWN, "then": detail.clone() }),
+                        ),
+                        _ => self.outcome(&left, outcome, detail.clone()),
+                    });
+                }
                 if records.is_empty() {
                     records.push(NewRecord {
                         outcome: Some(outcome),
@@ -184,7 +205,7 @@ pub(super) fn applied(object: &Value, resumed: bool) -> End {
 }
 
 pub(super) fn ended(refusal: Refusal) -> End {
-    if let Refusal::Unavailable { message, .. } = refusal {
+    if let Refusal::Unavailable { message, .. } | Refusal::Changed { message } = refusal {
         return End::Later { message };
     }
     let (message, findings) = prepare::refused(refusal);

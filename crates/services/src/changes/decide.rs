@@ -26,13 +26,15 @@ impl Changes {
         Ok(change)
     }
 
-    /// Approves or rejects what the page showed: `hash` is the content hash that it named.
+    /// Approves or rejects what the page showed: `number` and `hash` are the revision's that it named.
+    /// The hash covers the content alone; purpose, owner and what the checks found belong to the revision.
     pub async fn decide(
         &self,
         caller: &Caller,
         id: ChangeId,
         outcome: Outcome,
         reason: &str,
+        number: i32,
         hash: &Digest,
     ) -> Result<DecisionId> {
         let ctx = &self.0;
@@ -64,7 +66,7 @@ impl Changes {
                 });
             }
         };
-        if *hash != revision.content_hash {
+        if number != revision.number || *hash != revision.content_hash {
             return Err(Error::conflict(
                 "the change was edited after this page was shown; nothing was decided",
             )

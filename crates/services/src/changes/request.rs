@@ -340,6 +340,7 @@ impl Changes {
             key: format!("{}/{}", revision.id, item.id),
             run_at: self.0.clock.now(),
             cluster: change.place.cluster_name.clone(),
+            object: format!("{}/{}", change.place.namespace, item.object.name),
             urgent: change.kind == ChangeKind::Stop,
         }
     }
@@ -352,6 +353,10 @@ impl Changes {
         content: &domain::content::Content,
     ) -> Result<(Change, i32)> {
         let change = self.visible(caller, id).await?;
+        // It is applied with the requester's rights in the cluster: nobody else's content is.
+        if change.requester != caller.person {
+            return Err(not_yours());
+        }
         if !matches!(change.state, ChangeState::Waiting | ChangeState::Held) {
             return Err(Error::conflict(format!(
                 "this change is {}; it can no longer be edited",
@@ -379,6 +384,12 @@ impl Changes {
             .unwrap_or(0);
         Ok((change, number))
     }
+}
+
+/// Why somebody else's change cannot be edited.
+pub(crate) fn not_yours() -> Error {
+    Error::forbidden("only the person who asked for a change can edit it")
+        .remedy("Open the deployment, or start a new one, and make a change of your own.")
 }
 
 fn set_annotation(manifest: &mut Value, key: &str, value: Option<&str>) {

@@ -275,7 +275,8 @@ impl Changes {
             undo_until,
             may_withdraw: change.requester == caller.person
                 && change.state.may_become(ChangeState::Withdrawn),
-            may_edit: matches!(change.state, ChangeState::Waiting | ChangeState::Held)
+            may_edit: change.requester == caller.person
+                && matches!(change.state, ChangeState::Waiting | ChangeState::Held)
                 && !matches!(change.kind, ChangeKind::Delete | ChangeKind::Stop)
                 && ctx
                     .policy

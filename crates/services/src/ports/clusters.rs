@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use domain::{
-    Micros, Result, finding::Finding, observed::*, person::ClusterIdentity, place::DeploymentKey,
-    references::Referred,
+    Micros, Result, finding::Finding, isvc::View, observed::*, person::ClusterIdentity,
+    place::DeploymentKey, references::Referred,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,9 +35,30 @@ pub enum Refusal {
     Forbidden { message: String },
     /// It is not the object that was approved (UID or existence changed).
     Precondition { message: String },
+    /// It is the object, in another version than the one that was looked at: nothing was done. Status
+    /// counts too, so look again before anything is made of it.
+    Changed { message: String },
     /// The cluster does not answer or is failing for now: try again later. `maybe_done`: the request
     /// was sent and its effect is not known.
     Unavailable { message: String, maybe_done: bool },
+}
+
+/// One version of an object, as the API server tells it: what was looked at and may be written over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectVersion {
+    pub uid: String,
+    pub resource_version: String,
+}
+
+impl ObjectVersion {
+    /// The version of a stored object; `None` where it has none, so that nothing is written over it.
+    pub fn of(object: &Value) -> Option<Self> {
+        let v = View::new(object);
+        Some(Self {
+            uid: v.uid()?.to_owned(),
+            resource_version: v.resource_version()?.to_owned(),
+        })
+    }
 }
 
 /// The answer to a dry run or an apply.
@@ -138,22 +159,22 @@ pub trait Clusters: Send + Sync {
         who: &ClusterIdentity,
         object: &Value,
     ) -> Result<Stored, Refusal>;
-    /// Server-side apply as this person. `expect_uid`: refuse when the live object is another one
-    /// (`Some("")`: refuse when there is one).
+    /// Server-side apply as this person, over exactly this version; `None`: refuse when there is an
+    /// object of this name.
     async fn apply(
         &self,
         cluster: &str,
         who: &ClusterIdentity,
         object: &Value,
-        expect_uid: Option<&str>,
+        over: Option<&ObjectVersion>,
     ) -> Result<Stored, Refusal>;
-    /// Deletes the object with this UID, as this person. Gone already counts as done.
+    /// Deletes exactly this version of the object, as this person. Gone already counts as done.
     async fn delete(
         &self,
         cluster: &str,
         who: &ClusterIdentity,
         object: &Value,
-        uid: &str,
+        what: &ObjectVersion,
     ) -> Result<(), Refusal>;
     /// Reads the object from the API server itself, as the console.
     async fn read(&self, cluster: &str, key: &DeploymentKey) -> Result<Option<Value>, Refusal>;

@@ -13,6 +13,8 @@ pub struct NewJob {
     pub run_at: Micros,
     /// Name of the cluster that it goes to.
     pub cluster: String,
+    /// What it is about there, `namespace/name`: no two jobs are at one object at the same time.
+    pub object: String,
     /// Goes before all that are not: a stop.
     pub urgent: bool,
 }
@@ -44,8 +46,8 @@ pub struct Fence {
 
 #[async_trait]
 pub trait JobStore {
-    /// Claims one due job whose lease is free or over, urgent ones first, and none that goes to one of
-    /// the clusters `except`.
+    /// Claims one due job whose lease is free or over, urgent ones first; none that goes to one of the
+    /// clusters `except`, and none whose object another worker is at, in whatever process.
     async fn job_claim(
         &self,
         kinds: &[JobKind],

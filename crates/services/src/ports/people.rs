@@ -20,6 +20,8 @@ pub struct SignIn {
 pub trait PeopleStore {
     /// Finds or makes the account (issuer + subject) and its person, and stores the group snapshot.
     /// `new_person` and `new_account` are used when they are new. Name, user name and e-mail are updated.
+    /// Where the claim joins two persons, their open changes get another version and the log a record,
+    /// `person.merge`, in the same transaction.
     async fn sign_in(
         &self,
         sign_in: &SignIn,

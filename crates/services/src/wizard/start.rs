@@ -1,7 +1,14 @@
 //! Beginning a draft, with everything filled in that is known.
 
 use super::Wizard;
-use crate::{Caller, authz::Action, changes::Changes, facts, ports::*, prepare};
+use crate::{
+    Caller,
+    authz::Action,
+    changes::{Changes, not_yours},
+    facts,
+    ports::*,
+    prepare,
+};
 use domain::{
     Error, Result,
     artifact::{ModelFormat, Scheme, Way},
@@ -249,6 +256,9 @@ impl Wizard {
         draft: &mut Draft,
     ) -> Result<()> {
         let view = Changes(self.0.clone()).get(caller, id).await?;
+        if view.change.requester != caller.person {
+            return Err(not_yours());
+        }
         if !view.may_edit {
             return Err(Error::conflict(format!(
                 "this change is {}; it can no longer be edited",

@@ -166,13 +166,7 @@ async fn add_revision(
         ],
     )
     .await?;
-    for (n, stage) in (0_i64..).zip(&revision.stages) {
-        tx.exec(
-            "INSERT INTO stages (revision_id, stage, role, needed) VALUES ($1, $2, $3, $4)",
-            args![revision.id, n, stage.role.name(), stage.count],
-        )
-        .await?;
-    }
+    add_stages(tx, revision.id, &revision.stages).await?;
     for item in items {
         tx.exec(
             "INSERT INTO items (id, change_id, revision_id, cluster_id, cluster_name, namespace, namespace_uid, unit, environment, api_version,
@@ -200,6 +194,17 @@ async fn add_revision(
                 item.applied_at,
                 item.attempts
             ],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+async fn add_stages(tx: &mut Conn, revision: RevisionId, stages: &[Stage]) -> Result<()> {
+    for (n, stage) in (0_i64..).zip(stages) {
+        tx.exec(
+            "INSERT INTO stages (revision_id, stage, role, needed) VALUES ($1, $2, $3, $4)",
+            args![revision, n, stage.role.name(), stage.count],
         )
         .await?;
     }
@@ -277,12 +282,17 @@ pub(super) async fn reopen(tx: &mut Conn, again: &Reopening) -> Result<()> {
         .await?;
     }
     if let Some((stages, policy_version)) = &again.stages {
+        let change = read::change(tx, again.change).await?.ok_or_else(gone)?;
+        let revision = change.current_revision;
         tx.exec(
-            "UPDATE revisions SET stages_json = $2, needed = $3, policy_version = $4
-             WHERE id = (SELECT current_revision FROM changes WHERE id = $1)",
-            args![again.change, json(stages)?, needed(stages), policy_version],
+            "UPDATE revisions SET stages_json = $2, needed = $3, policy_version = $4 WHERE id = $1",
+            args![revision, json(stages)?, needed(stages), policy_version],
         )
         .await?;
+        // Queues go by the rows.
+        tx.exec("DELETE FROM stages WHERE revision_id = $1", args![revision])
+            .await?;
+        add_stages(tx, revision, stages).await?;
     }
     Ok(())
 }
@@ -337,6 +347,15 @@ pub(super) async fn decide(
     t: Option<&Transition>,
     expected_version: i64,
 ) -> Result<()> {
+    // Written, so that the account is not joined to another person, the requester perhaps, before this
+    // ends. Before the change, as whoever joins persons does.
+    let theirs = "UPDATE accounts SET person_id = person_id WHERE id = $1 AND person_id = $2";
+    if tx.exec(theirs, args![d.account, d.person]).await? == 0 {
+        return Err(Error::conflict(
+            "your account was joined to another person of yours just now; nothing was decided",
+        )
+        .remedy("Open the change again to see whether you can decide it."));
+    }
     let stored = lock(tx, d.change, expected_version).await?;
     if stored.state != ChangeState::Waiting {
         return Err(Error::conflict(format!(

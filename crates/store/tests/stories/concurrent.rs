@@ -7,6 +7,7 @@ use store::testing::TestDatabase;
 crate::stories!(
     of_many_approvers_one_wins,
     jobs_are_shared_out,
+    of_one_object_one_worker_has_a_job,
     the_log_has_no_gaps
 );
 
@@ -51,7 +52,7 @@ async fn jobs_are_shared_out(t: &TestDatabase) {
     let db = t.open().await;
     let who = person(&db, 1).await;
     for n in 1..=8 {
-        let (mut c, r, i) = change(n, "llama", who);
+        let (mut c, r, i) = change(n, &format!("llama-{n}"), who);
         c.state = ChangeState::Queued;
         db.change_create(&c, &r, std::slice::from_ref(&i), &[job(n, &i)], None, &[])
             .await
@@ -81,6 +82,36 @@ async fn jobs_are_shared_out(t: &TestDatabase) {
     let claimed: Vec<String> = tasks.join_all().await.into_iter().flatten().collect();
     assert_eq!(claimed.len(), 8);
     assert_eq!(claimed.iter().collect::<BTreeSet<_>>().len(), 8);
+}
+
+async fn of_one_object_one_worker_has_a_job(t: &TestDatabase) {
+    let db = t.open().await;
+    let who = person(&db, 1).await;
+    for n in 1..=8 {
+        let (mut c, r, i) = change(n, "llama", who);
+        c.state = ChangeState::Queued;
+        db.change_create(&c, &r, std::slice::from_ref(&i), &[job(n, &i)], None, &[])
+            .await
+            .unwrap();
+    }
+    let mut tasks = tokio::task::JoinSet::new();
+    for worker in 0..8 {
+        let db = db.clone();
+        tasks.spawn(async move {
+            let who = format!("w{worker}");
+            db.job_claim(&[JobKind::Apply], &who, at(300), at(400), &[])
+                .await
+                .unwrap()
+        });
+    }
+    let claimed: Vec<Job> = tasks.join_all().await.into_iter().flatten().collect();
+    assert_eq!(claimed.len(), 1, "{claimed:?}");
+    assert!(db.job_done(&claimed[0].fence, at(301), &[]).await.unwrap());
+    let next = db.job_claim(&[JobKind::Apply], "w", at(301), at(401), &[]);
+    let next = next.await.unwrap().unwrap();
+    // The lease of a worker that died keeps nobody for ever.
+    let dead = db.job_claim(&[JobKind::Apply], "w", at(401), at(501), &[]);
+    assert_ne!(next.fence, dead.await.unwrap().unwrap().fence);
 }
 
 async fn the_log_has_no_gaps(t: &TestDatabase) {

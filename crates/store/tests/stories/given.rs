@@ -198,6 +198,7 @@ pub fn job(n: u128, item: &Item) -> NewJob {
         key: format!("{}/{}", item.revision, item.id),
         run_at: at(200),
         cluster: "onprem-1".into(),
+        object: format!("retail-prod/{}", item.object.name),
         urgent: false,
     }
 }

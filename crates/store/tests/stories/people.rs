@@ -1,5 +1,5 @@
 use crate::given::*;
-use domain::{Micros, change::ChangeState, ids::*, person::*};
+use domain::{Kind, Micros, change::ChangeState, ids::*, person::*};
 use services::ports::*;
 use store::testing::TestDatabase;
 
@@ -129,6 +129,11 @@ async fn a_claim_that_comes_later_joins_people(t: &TestDatabase) {
     )
     .await
     .unwrap();
+    // And something else of theirs waits, which nobody has decided.
+    let (other, r2, i2) = change(2, "other", second);
+    db.change_create(&other, &r2, &[i2], &[], None, &[])
+        .await
+        .unwrap();
     // Now the provider says that the second account is the first person too: what it asked for is theirs.
     let (p, _) = db
         .sign_in(
@@ -141,6 +146,26 @@ async fn a_claim_that_comes_later_joins_people(t: &TestDatabase) {
     assert_eq!(p.id, known.id);
     let theirs = db.change_get(c.id).await.unwrap().unwrap();
     assert_eq!((theirs.requester, theirs.version), (known.id, 3));
+    let log = AuditFilter {
+        action: Some("person.merge".into()),
+        scopes: everywhere().scopes,
+        ..AuditFilter::default()
+    };
+    let log = db.audit_list(&log, None, 10).await.unwrap().rows;
+    assert_eq!(log.len(), 1);
+    assert_eq!(
+        log[0].record.detail,
+        serde_json::json!({ "from": second.0, "into": known.id })
+    );
+    // Whoever read the other one before, when they were two, decides nothing with that.
+    let read = db.change_get(other.id).await.unwrap().unwrap();
+    assert_eq!(read.version, 2);
+    let first = approval(2, &r2, (known.id, AccountId(uuid(101))));
+    assert_eq!(kind(db.decide(&first, None, 1, &[]).await), Kind::Conflict);
+    let as_before = approval(2, &r2, second);
+    let late = db.decide(&as_before, None, 2, &[]).await;
+    assert_eq!(kind(late), Kind::Conflict);
+    assert_eq!(db.decisions(other.id).await.unwrap(), []);
     // And what they approved of their own does not count.
     assert!(!db.decisions(c.id).await.unwrap()[0].counts());
     assert_eq!(

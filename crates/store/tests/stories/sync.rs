@@ -552,7 +552,7 @@ impl Clusters for Nobody {
         _: &str,
         _: &ClusterIdentity,
         _: &Value,
-        _: Option<&str>,
+        _: Option<&ObjectVersion>,
     ) -> Result<Stored, Refusal> {
         Err(no_cluster())
     }
@@ -561,7 +561,7 @@ impl Clusters for Nobody {
         _: &str,
         _: &ClusterIdentity,
         _: &Value,
-        _: &str,
+        _: &ObjectVersion,
     ) -> Result<(), Refusal> {
         Err(no_cluster())
     }
