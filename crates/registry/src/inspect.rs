@@ -193,7 +193,7 @@ impl Client {
         if let Some(problem) = card.as_ref().and_then(|c| c.problem.clone()) {
             notes.push(problem);
         }
-        let pickle = PickleFact::of(contents.pickles());
+        let pickle = PickleFact::of(contents.pickles(), contents.complete);
         let mut facts = ModelFacts::assemble(Sources {
             files: listing,
             config: contents.config(),

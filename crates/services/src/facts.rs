@@ -98,7 +98,7 @@ pub fn seen(version: Option<&(ModelRow, VersionRow)>, now: domain::Micros) -> Ve
                         "Pickle files import things that are not known to be harmless.".into()
                     }
                     PickleState::NotScannable => {
-                        "There are pickle files that could not be read to the end.".into()
+                        "There are pickle files, and not all files could be read to the end.".into()
                     }
                 };
                 fact("model-files", p.state.name(), summary, at)

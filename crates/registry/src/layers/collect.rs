@@ -37,6 +37,10 @@ pub(crate) enum Scope {
 pub(crate) struct Contents {
     scope: Scope,
     files: BTreeMap<String, u64>,
+    /// The layer that each file came with: a layer's whiteouts hide nothing of its own.
+    layers: BTreeMap<String, usize>,
+    /// The layer that is being read.
+    layer: usize,
     cards: BTreeMap<String, Vec<u8>>,
     configs: BTreeMap<String, Vec<u8>>,
     tensors: BTreeMap<String, TensorSummary>,
@@ -78,6 +82,8 @@ impl Contents {
         Self {
             scope,
             files: BTreeMap::new(),
+            layers: BTreeMap::new(),
+            layer: 0,
             cards: BTreeMap::new(),
             configs: BTreeMap::new(),
             tensors: BTreeMap::new(),
@@ -86,6 +92,11 @@ impl Contents {
             complete: true,
             notes: Vec::new(),
         }
+    }
+
+    /// What comes from now on lies in the next layer.
+    pub(super) fn next_layer(&mut self) {
+        self.layer += 1;
     }
 
     /// Something was not looked at.
@@ -122,16 +133,17 @@ impl Contents {
             .await
     }
 
-    /// A link or a device: it hides what an earlier layer had there.
+    /// A link or a device. What a link leads to may be a model file under another name, or lie
+    /// where nothing is read, so what is known of the model's files is not all.
     pub(super) fn take_other(&mut self, path: &str) {
-        if path.starts_with("models/") {
+        if self.scope == Scope::All || path == "models" || path.starts_with("models/") {
             self.forget(path);
-            self.note(format!("{path} is a link or a device and was passed over."));
+            self.gap(format!("{path} is a link or a device and was passed over."));
         }
     }
 
     /// Obeys the marks by which a layer removes what earlier ones hold (OCI image specification,
-    /// "Whiteouts").
+    /// "Whiteouts"). They never hide what their own layer brings, before them or behind.
     fn whiteout(&mut self, path: &str) -> bool {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let Some(removed) = name.strip_prefix(".wh.") else {
@@ -145,14 +157,24 @@ impl Contents {
             } else {
                 format!("{folder}/{removed}")
             };
-            self.forget(&target);
+            if self.is_earlier(&target) {
+                self.forget(&target);
+            }
             self.forget_below(&target);
         }
         true
     }
 
+    /// Whether an earlier layer than the current one holds this file.
+    fn is_earlier(&self, path: &str) -> bool {
+        self.layers
+            .get(path)
+            .is_some_and(|layer| *layer < self.layer)
+    }
+
     fn forget(&mut self, path: &str) {
         self.files.remove(path);
+        self.layers.remove(path);
         self.cards.remove(path);
         self.configs.remove(path);
         self.tensors.remove(path);
@@ -169,7 +191,7 @@ impl Contents {
         let below: Vec<String> = self
             .files
             .keys()
-            .filter(|p| p.starts_with(&prefix))
+            .filter(|p| p.starts_with(&prefix) && self.is_earlier(p))
             .cloned()
             .collect();
         for path in below {
@@ -199,6 +221,7 @@ impl Contents {
         }
         self.forget(path);
         self.files.insert(path.to_owned(), size);
+        self.layers.insert(path.to_owned(), self.layer);
         if readme {
             let bytes = body.read(size.min(MAX_CARD_BYTES as u64 + 1)).await?;
             self.cards.insert(path.to_owned(), bytes);
@@ -375,11 +398,21 @@ mod tests {
         let mut contents = Contents::new(Scope::Models);
         for path in ["models/a", "models/b/c", "models/b/d", "models/e"] {
             contents.files.insert(path.into(), 1);
+            contents.layers.insert(path.into(), 0);
+        }
+        contents.next_layer();
+        for path in ["models/a", "models/b/own"] {
+            contents.files.insert(path.into(), 1);
+            contents.layers.insert(path.into(), 1);
         }
         assert!(contents.whiteout("models/.wh.a"));
         assert!(contents.whiteout("models/b/.wh..wh..opq"));
         assert!(!contents.whiteout("models/e"));
-        assert_eq!(contents.files.keys().collect::<Vec<_>>(), ["models/e"]);
+        // What the same layer brings stays, whether it stands before or behind the mark.
+        assert_eq!(
+            contents.files.keys().collect::<Vec<_>>(),
+            ["models/a", "models/b/own", "models/e"]
+        );
     }
 
     #[test]

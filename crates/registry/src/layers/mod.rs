@@ -56,13 +56,15 @@ fn form(media_type: &str) -> Form {
     }
 }
 
-/// The name of a layer that is one file.
-fn raw_name(layer: &Descriptor) -> String {
+/// The name of a layer that is one file; `None` when it has one that nobody should have.
+fn raw_name(layer: &Descriptor) -> Option<String> {
     let named = FILE_ANNOTATIONS
         .iter()
-        .find_map(|key| layer.annotations.get(*key))
-        .and_then(|name| clean_path(name));
-    named.unwrap_or_else(|| {
+        .find_map(|key| layer.annotations.get(*key));
+    if let Some(name) = named {
+        return clean_path(name);
+    }
+    Some({
         let kind = &layer.media_type;
         let name = if kind.contains("gguf") {
             "model.gguf"
@@ -87,6 +89,7 @@ impl Client {
         contents: &mut Contents,
         budget: &mut u64,
     ) {
+        contents.next_layer();
         let short = layer.digest.short();
         let form = form(&layer.media_type);
         if let Form::Unread(why) = form {
@@ -101,7 +104,10 @@ impl Client {
         let result = tokio::time::timeout(LAYER_TIME, work).await;
         *budget = budget.saturating_sub(downloaded);
         match result {
-            Ok(Ok(()) | Err(Stop::End)) => {}
+            Ok(Ok(())) => {}
+            Ok(Err(Stop::End)) => {
+                contents.gap(format!("Layer {short} ends in the middle of a file."));
+            }
             Ok(Err(Stop::Limit)) => {
                 contents.gap(format!(
                     "Layer {short} is larger than is read ({} MiB): only its beginning was.",
@@ -157,11 +163,10 @@ impl Client {
             }
         };
         let result = match form {
-            Form::Raw => {
-                contents
-                    .take_raw(&raw_name(layer), layer.size, &mut source)
-                    .await
-            }
+            Form::Raw => match raw_name(layer) {
+                Some(name) => contents.take_raw(&name, layer.size, &mut source).await,
+                None => Err(Stop::Malformed("has a file name that climbs or hides")),
+            },
             _ => read_tar(&mut source, contents).await,
         };
         *downloaded = source.downloaded();
@@ -172,16 +177,19 @@ impl Client {
 async fn read_tar(source: &mut Source<'_>, contents: &mut Contents) -> Result<(), Stop> {
     let mut tar = Tar::new(source);
     while let Some(entry) = tar.next().await? {
-        if entry.path.is_empty() {
-            continue;
-        }
         match entry.kind {
+            // The root directory has an empty path too.
+            EntryKind::Directory => {}
+            // Whoever unpacks the layer may make a model file of it.
+            _ if entry.path.is_empty() => contents.gap(
+                "A file or link has a name that climbs, hides or is too long, and was passed over."
+                    .into(),
+            ),
             EntryKind::File => {
                 contents
                     .take_file(&entry.path, entry.size, &mut tar)
                     .await?
             }
-            EntryKind::Directory => {}
             EntryKind::Other => contents.take_other(&entry.path),
         }
     }
@@ -191,6 +199,58 @@ async fn read_tar(source: &mut Source<'_>, contents: &mut Contents) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tar::testing::entry;
+
+    /// What is found in layers of a container image.
+    fn found(layers: &[Vec<u8>]) -> Contents {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut contents = Contents::new(Scope::Models);
+            for layer in layers {
+                contents.next_layer();
+                let mut source = Source::Stream(Streamed::of_bytes(layer, 1 << 20));
+                read_tar(&mut source, &mut contents).await.unwrap();
+            }
+            contents
+        })
+    }
+
+    #[test]
+    fn what_is_passed_over_is_not_said_to_be_known() {
+        let plain = entry("models/w.txt", b'0', "00000000001", b"x");
+        let root = entry("./", b'5', "00000000000", b"");
+        let links_of_the_system = entry("bin/ls", b'1', "00000000000", b"");
+        assert!(found(&[[root, links_of_the_system, plain.clone()].concat()]).complete);
+        for (name, flag) in [
+            ("models/x/../model.pkl", b'0'),
+            ("models/model.pkl", b'1'),
+            ("models/model.pkl", b'2'),
+            ("models", b'2'),
+        ] {
+            let layer = [plain.clone(), entry(name, flag, "00000000000", b"")].concat();
+            let contents = found(&[layer]);
+            assert!(!contents.complete, "{name}");
+            assert_eq!(contents.notes.len(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_whiteout_hides_nothing_of_its_own_layer() {
+        let pickle = entry("models/m.pkl", b'0', "00000000002", b"N.");
+        let mark = entry("models/.wh.m.pkl", b'0', "00000000000", b"");
+        let opaque = entry("models/.wh..wh..opq", b'0', "00000000000", b"");
+        for layer in [
+            [pickle.clone(), mark.clone()].concat(),
+            [mark.clone(), pickle.clone()].concat(),
+            [pickle.clone(), opaque.clone()].concat(),
+        ] {
+            assert_eq!(found(&[layer]).pickles().len(), 1);
+        }
+        assert!(found(&[pickle.clone(), mark]).pickles().is_empty());
+        assert!(found(&[pickle, opaque]).pickles().is_empty());
+    }
 
     #[test]
     fn forms_are_known_by_their_media_types() {

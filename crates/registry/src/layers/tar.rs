@@ -58,9 +58,16 @@ impl<'a, 'b> Tar<'a, 'b> {
             if self.entries > MAX_ENTRIES {
                 return Err(Stop::Limit);
             }
-            let rest = self.body_left + self.padding;
-            if rest > 0 {
-                self.source.skip(rest).await?;
+            if self.body_left > 0 {
+                self.source.skip(self.body_left).await?;
+            }
+            if self.padding > 0 {
+                match self.source.skip(self.padding).await {
+                    Ok(()) => {}
+                    // Some archives do not fill their last block.
+                    Err(Stop::End) => return Ok(None),
+                    Err(stop) => return Err(stop),
+                }
             }
             (self.body_left, self.padding) = (0, 0);
             let mut header = [0u8; BLOCK];
@@ -222,6 +229,10 @@ fn pax(body: &[u8]) -> Result<(Option<String>, Option<u64>), Stop> {
         let equals = record.iter().position(|b| *b == b'=').ok_or(WRONG)?;
         let value = &record[equals + 1..];
         match &record[..equals] {
+            // Such a file has another name and size than its header says.
+            key if key.starts_with(b"GNU.sparse.") => {
+                return Err(Stop::Malformed("holds a sparse file, which is not read"));
+            }
             b"path" => path = Some(String::from_utf8_lossy(value).into_owned()),
             b"size" => {
                 let number: u64 = std::str::from_utf8(value)
@@ -260,14 +271,11 @@ pub(crate) fn clean_path(name: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::layers::source::Streamed;
+pub(crate) mod testing {
+    use super::BLOCK;
 
     /// A header with a right checksum, and the body in whole blocks.
-    fn entry(name: &str, flag: u8, size: &str, body: &[u8]) -> Vec<u8> {
+    pub(crate) fn entry(name: &str, flag: u8, size: &str, body: &[u8]) -> Vec<u8> {
         let mut header = [0u8; BLOCK];
         header[..name.len()].copy_from_slice(name.as_bytes());
         header[124..124 + size.len()].copy_from_slice(size.as_bytes());
@@ -281,6 +289,15 @@ mod tests {
         out.resize(out.len().div_ceil(BLOCK) * BLOCK, 0);
         out
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::testing::entry;
+    use super::*;
+    use crate::layers::source::Streamed;
 
     /// All entries of an archive, each with what its first four bytes are.
     fn entries(bytes: &[u8]) -> Result<Vec<(Entry, Vec<u8>)>, Stop> {
@@ -386,6 +403,7 @@ mod tests {
             pax(b"14 path=a/b/c\n9 size=7\n").ok(),
             Some((Some("a/b/c".into()), Some(7)))
         );
+        assert!(pax(b"28 GNU.sparse.name=model.pkl\n").is_err());
         assert!(pax(b"99 path=a\n").is_err());
         assert!(pax(b"0 path=a\n").is_err());
         assert!(pax(b"x").is_err());

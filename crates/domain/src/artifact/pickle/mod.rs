@@ -2,19 +2,26 @@
 //! show what it can do. This reads the opcodes (Python's `pickletools`, protocols 0 to 5) and never
 //! runs them.
 
+mod archive;
 mod names;
 mod walk;
 
 use serde::{Deserialize, Serialize};
 
 use self::{
+    archive::scan_archive,
     names::danger,
-    walk::{CUT, Walk, scan_one},
+    walk::{BROKEN, CUT, Walk, scan_one},
 };
 use super::malformed::clean;
 
 /// Most pickles in one file, one behind the other.
 const MAX_PICKLES: usize = 64;
+/// How the first pickle of a file of `torch.save` before 1.6 ends: the number that marks such a file
+/// (torch/serialization.py, `MAGIC_NUMBER`), and STOP.
+const TORCH_MAGIC: [u8; 13] = *b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+/// Pickles in such a file: magic number, protocol, system, objects, keys of the storages.
+const TORCH_PICKLES: usize = 5;
 
 /// How a file, or all of them, came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,16 +76,22 @@ pub struct PickleScan {
 /// What came out of all files that run code when they are loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PickleFact {
-    /// The worst of the files.
+    /// The worst of the files; no pass where not all files are known.
     pub state: PickleState,
     /// The files.
     pub files: Vec<PickleScan>,
 }
 
 impl PickleFact {
-    /// Puts the files together; `None` when there are none.
-    pub fn of(files: Vec<PickleScan>) -> Option<Self> {
-        let state = files.iter().map(|f| f.state).max()?;
+    /// Puts the files together; `None` when there are none. `complete` says whether these are all
+    /// that the artifact holds.
+    pub fn of(files: Vec<PickleScan>, complete: bool) -> Option<Self> {
+        let least = if complete {
+            PickleState::Pass
+        } else {
+            PickleState::NotScannable
+        };
+        let state = files.iter().map(|f| f.state).max()?.max(least);
         Some(Self { state, files })
     }
 
@@ -110,8 +123,8 @@ pub fn is_pickle_name(path: &str) -> bool {
 /// Scans a file's beginning. `complete` says whether `head` is the whole file.
 pub fn scan_model_file(path: &str, head: &[u8], complete: bool) -> PickleScan {
     let mut walk = Walk::default();
-    let outcome = if head.starts_with(b"PK\x03\x04") {
-        scan_zip(head, &mut walk)
+    let outcome = if head.starts_with(archive::FILE) {
+        scan_archive(head, &mut walk, complete)
     } else {
         scan_pickles(head, &mut walk, complete)
     };
@@ -157,109 +170,69 @@ pub fn scan_model_file(path: &str, head: &[u8], complete: bool) -> PickleScan {
     }
 }
 
-/// Pickles one behind the other, as `torch.save` wrote them before it used archives.
+/// Pickles one behind the other, to the end of the file. `torch.save`, before it used archives,
+/// wrote five and then the tensors' bytes, which no reader takes for pickles.
 fn scan_pickles(bytes: &[u8], walk: &mut Walk, complete: bool) -> Result<(), &'static str> {
+    let broken = if complete { BROKEN } else { CUT };
     let mut at = 0;
+    let mut torch = false;
     for pickle in 0..MAX_PICKLES {
-        if pickle > 0 && bytes.get(at) != Some(&0x80) {
-            // Raw tensor bytes follow, or nothing.
+        if pickle == TORCH_PICKLES && torch {
             return Ok(());
-        }
-        match scan_one(&bytes[at..], walk) {
-            Ok(length) => at += length,
-            Err(_) if !complete => return Err(CUT),
-            Err(reason) => return Err(reason),
         }
         if at >= bytes.len() {
             return if complete { Ok(()) } else { Err(CUT) };
         }
+        // Protocols 0 and 1 begin with no mark of theirs: whatever follows may be a program.
+        let length = scan_one(&bytes[at..], walk).map_err(|_| broken)?;
+        if pickle == 0 {
+            torch = bytes[..length].ends_with(&TORCH_MAGIC) && !is_tar(bytes);
+        }
+        at += length;
     }
     Err("It holds more pickles than are read.")
 }
 
-/// The pickles in an archive (PyTorch since 1.6 stores them without compression, the program first).
-fn scan_zip(bytes: &[u8], walk: &mut Walk) -> Result<(), &'static str> {
-    let u16_at = |at: usize| {
-        bytes
-            .get(at..at + 2)
-            .map(|b| u16::from_le_bytes([b[0], b[1]]))
+/// Whether Python's `tarfile` would take this for an archive: torch asks that first, and would read
+/// other pickles than those that the file begins with. Only the checksum decides.
+fn is_tar(bytes: &[u8]) -> bool {
+    let Some(header) = bytes.get(..512) else {
+        return false;
     };
-    let u32_at = |at: usize| {
-        bytes
-            .get(at..at + 4)
-            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-    };
-    let mut at = 0;
-    let mut found = false;
-    // Each turn moves at least 30 bytes on.
-    while bytes.get(at..at + 4) == Some(b"PK\x03\x04") {
-        let (Some(flags), Some(method), Some(size), Some(name_length), Some(extra_length)) = (
-            u16_at(at + 6),
-            u16_at(at + 8),
-            u32_at(at + 18),
-            u16_at(at + 26),
-            u16_at(at + 28),
-        ) else {
-            return Err(CUT);
-        };
-        let data = at + 30 + usize::from(name_length) + usize::from(extra_length);
-        let Some(name) = bytes.get(at + 30..at + 30 + usize::from(name_length)) else {
-            return Err(CUT);
-        };
-        let is_pickle = name.ends_with(b".pkl") || name.ends_with(b".pickle");
-        let mut next = data.saturating_add(size as usize);
-        if is_pickle {
-            if method != 0 || flags & 1 != 0 {
-                return Err("The pickle in the archive is compressed or encrypted.");
-            }
-            let body = bytes.get(data..).ok_or(CUT)?;
-            let length = scan_one(body, walk)?;
-            found = true;
-            next = next.max(data + length);
-        }
-        if flags & 8 != 0 && size == 0 {
-            // Sizes stand behind the data: look for the next entry.
-            let rest = bytes.get(next..).unwrap_or_default();
-            match rest
-                .windows(4)
-                .position(|w| w == b"PK\x03\x04" || w == b"PK\x01\x02")
-            {
-                Some(offset) => next += offset,
-                None => break,
-            }
-        }
-        at = next;
-    }
-    if found {
-        Ok(())
+    let field = &header[148..156];
+    let said = if matches!(field[0], 0x80 | 0xff) {
+        let digits = field[1..].iter().fold(0i64, |n, b| n << 8 | i64::from(*b));
+        Some(if field[0] == 0xff {
+            digits - (1 << 56)
+        } else {
+            digits
+        })
     } else {
-        Err("No pickle was found in the part of the archive that was read.")
-    }
+        let end = field.iter().position(|b| *b == 0).unwrap_or(field.len());
+        std::str::from_utf8(&field[..end])
+            .ok()
+            .and_then(|text| i64::from_str_radix(text.trim(), 8).ok())
+    };
+    let sum = |of: fn(u8) -> i64| -> i64 {
+        let all: i64 = header.iter().map(|b| of(*b)).sum();
+        all - field.iter().map(|b| of(*b)).sum::<i64>() + 8 * i64::from(b' ')
+    };
+    said == Some(sum(i64::from)) || said == Some(sum(|b| i64::from(b.cast_signed())))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{
+        archive::testing::{end, file, zip},
+        *,
+    };
 
     /// `pickle.dumps` of an object whose `__reduce__` gives `os.system("id")`, protocol 0 and 4.
     const PROTOCOL_0: &[u8] = b"cposix\nsystem\np0\n(Vid\np1\ntp2\nRp3\n.";
     const PROTOCOL_4: &[u8] = b"\x80\x04\x95\x1d\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94\x8c\x02id\x94\x85\x94R\x94.";
     const HARMLESS: &[u8] = b"\x80\x02ccollections\nOrderedDict\nq\x00)Rq\x01.";
-
-    fn zip(name: &str, body: &[u8], method: u16) -> Vec<u8> {
-        let mut out = b"PK\x03\x04\x14\x00\x00\x00".to_vec();
-        out.extend(method.to_le_bytes());
-        out.extend([0; 8]);
-        out.extend((body.len() as u32).to_le_bytes());
-        out.extend((body.len() as u32).to_le_bytes());
-        out.extend((name.len() as u16).to_le_bytes());
-        out.extend([0, 0]);
-        out.extend(name.as_bytes());
-        out.extend(body);
-        out
-    }
 
     #[test]
     fn commands_are_found_in_every_wrapping() {
@@ -268,10 +241,68 @@ mod tests {
             (PROTOCOL_4.to_vec(), "protocol 4"),
             (zip("archive/data.pkl", PROTOCOL_4, 0), "archive"),
             ([HARMLESS, PROTOCOL_4].concat(), "second of two"),
+            ([HARMLESS, PROTOCOL_0].concat(), "second of two, unmarked"),
         ] {
             let scan = scan_model_file("m.pt", &bytes, true);
             assert_eq!(scan.state, PickleState::Fail, "{what}");
             assert_eq!(scan.findings[0].import, "posix.system", "{what}");
+        }
+    }
+
+    /// A file of `torch.save` before 1.6: these objects, then a tensor's bytes.
+    fn torch(objects: &[u8]) -> Vec<u8> {
+        let magic: &[u8] = &[b"\x80\x02", TORCH_MAGIC.as_slice()].concat();
+        let keys: &[u8] = b"\x80\x02]q\x00.";
+        [
+            magic,
+            b"\x80\x02M\xe9\x03.",
+            b"\x80\x02}q\x00.",
+            objects,
+            keys,
+            &[1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff],
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn only_what_torch_wrote_may_end_in_something_else() {
+        let state = |bytes: &[u8], complete| scan_model_file("m.pt", bytes, complete).state;
+        let harmless = torch(HARMLESS);
+        assert_eq!(state(&harmless, true), PickleState::Pass);
+        assert_eq!(state(&harmless, false), PickleState::Pass);
+        assert_eq!(state(&torch(PROTOCOL_0), true), PickleState::Fail);
+        let junk = [HARMLESS, &[0xff, 0xff]].concat();
+        assert_eq!(state(&junk, true), PickleState::NotScannable);
+        // The same file as an archive of tar, which torch would read instead.
+        let mut tar = harmless;
+        tar.resize(512, 0);
+        tar[148..156].copy_from_slice(b"        ");
+        let sum: u32 = tar.iter().map(|b| u32::from(*b)).sum();
+        tar[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        assert_eq!(state(&tar, true), PickleState::NotScannable);
+    }
+
+    #[test]
+    fn an_archive_is_what_its_directory_names() {
+        let state = |bytes: &[u8], complete| scan_model_file("m.pt", bytes, complete).state;
+        let name = "archive/data.pkl";
+        let harmless = zip(name, HARMLESS, 0);
+        assert_eq!(state(&harmless, true), PickleState::Pass);
+        // Its directory was not seen.
+        assert_eq!(state(&harmless, false), PickleState::NotScannable);
+        assert_eq!(state(&zip(name, PROTOCOL_4, 0), false), PickleState::Fail);
+        // A harmless pickle that the directory does not name, a byte, and the real one.
+        let decoy = [file(name, HARMLESS, 0), vec![0]].concat();
+        let real = file(name, PROTOCOL_4, 0);
+        let both = [decoy.clone(), real].concat();
+        let last = end(name, PROTOCOL_4, 0, decoy.len(), both.len());
+        assert_eq!(state(&[both, last].concat(), true), PickleState::Fail);
+        // Something behind the end, or places that are shifted by what stands before.
+        for odd in [
+            [harmless.clone(), vec![0]].concat(),
+            [decoy, harmless].concat(),
+        ] {
+            assert_eq!(state(&odd, true), PickleState::NotScannable);
         }
     }
 
@@ -324,14 +355,25 @@ mod tests {
 
     #[test]
     fn the_worst_file_decides() {
-        let fact = PickleFact::of(vec![
-            scan_model_file("a", HARMLESS, true),
-            scan_model_file("b", PROTOCOL_0, true),
-        ])
+        let fact = PickleFact::of(
+            vec![
+                scan_model_file("a", HARMLESS, true),
+                scan_model_file("b", PROTOCOL_0, true),
+            ],
+            true,
+        )
         .unwrap();
         assert_eq!(fact.state, PickleState::Fail);
         assert_eq!(fact.dangerous().count(), 1);
-        assert_eq!(PickleFact::of(vec![]), None);
+        assert_eq!(PickleFact::of(vec![], true), None);
+        // Where there may be more files, harmless ones are no pass.
+        for (complete, state) in [
+            (true, PickleState::Pass),
+            (false, PickleState::NotScannable),
+        ] {
+            let files = vec![scan_model_file("a", HARMLESS, true)];
+            assert_eq!(PickleFact::of(files, complete).unwrap().state, state);
+        }
     }
 
     #[test]
