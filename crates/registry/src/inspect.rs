@@ -4,8 +4,8 @@ use domain::{
     Micros,
     artifact::{
         ArtifactKind, Card, Descriptor, Document, ImageConfig, MAX_REPORT_BYTES, Manifest,
-        ModelFacts, PickleFact, ScanFact, SignatureFact, Sources, TrustedKey, detect, media_types,
-        parse_packaging, parse_trivy,
+        ModelFacts, PickleFact, PickleScan, ScanFact, SignatureFact, Sources, TrustedKey, detect,
+        media_types, parse_packaging, parse_trivy,
     },
     ids::Digest,
 };
@@ -23,6 +23,10 @@ const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 const MAX_LAYERS: usize = 200;
 /// Most reports of one digest that are read.
 const MAX_REPORTS: usize = 8;
+/// Most other platforms of an index whose files are looked into.
+const MAX_OTHERS: usize = 4;
+/// Longest time for them; it has room in the time of the whole call.
+const OTHERS_TIME: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// A layer, as its manifest describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +73,8 @@ struct Chosen {
     digest: Digest,
     manifest: Manifest,
     platforms: Vec<String>,
+    /// The images of the other platforms.
+    others: Vec<Descriptor>,
 }
 
 impl Client {
@@ -140,8 +146,11 @@ impl Client {
                     .ok()
             });
 
-        let mut contents = self.contents(repository, manifest, image.as_ref()).await;
-        let listing = contents.listing();
+        let mut budget = self.limits().inspection_bytes;
+        let mut contents = self
+            .contents(repository, manifest, image.as_ref(), &mut budget)
+            .await;
+        let mut listing = contents.listing();
         let kind = detect(manifest, image.as_ref(), &listing);
         let packaging = config.as_deref().and_then(|bytes| {
             parse_packaging(kind, bytes)
@@ -168,7 +177,16 @@ impl Client {
             );
         }
 
-        let scan = match &referrers {
+        let mut pickles = contents.pickles();
+        // What the digest runs on another platform is part of what is decided.
+        if listing.complete {
+            let others = self.others(repository, &chosen.others, &mut budget, &mut pickles);
+            if let Err(gap) = others.await {
+                listing.complete = false;
+                notes.push(gap);
+            }
+        }
+        let mut scan = match &referrers {
             Ok(list) => {
                 self.scan(
                     repository,
@@ -189,11 +207,18 @@ impl Client {
                 None
             }
         };
+        if let Some(scan) = scan.as_mut().filter(|_| !chosen.others.is_empty()) {
+            let labels: Vec<String> = chosen.others.iter().map(platform).collect();
+            scan.reason.push_str(&format!(
+                " A report is about one platform; this version also has {}.",
+                labels.join(", ")
+            ));
+        }
         let card = contents.card();
         if let Some(problem) = card.as_ref().and_then(|c| c.problem.clone()) {
             notes.push(problem);
         }
-        let pickle = PickleFact::of(contents.pickles(), contents.complete);
+        let pickle = PickleFact::of(pickles, listing.complete);
         let mut facts = ModelFacts::assemble(Sources {
             files: listing,
             config: contents.config(),
@@ -244,6 +269,7 @@ impl Client {
                     digest: digest.clone(),
                     manifest,
                     platforms: Vec::new(),
+                    others: Vec::new(),
                 });
             }
             Document::Index(index) => index,
@@ -271,6 +297,11 @@ impl Client {
                 digest: descriptor.digest.clone(),
                 manifest,
                 platforms,
+                others: candidates
+                    .iter()
+                    .filter(|d| d.digest != descriptor.digest)
+                    .map(|d| (*d).clone())
+                    .collect(),
             }),
             Document::Index(_) => Err(domain::artifact::Malformed::new(
                 "The image index",
@@ -280,12 +311,60 @@ impl Client {
         }
     }
 
-    /// What lies in the layers.
+    /// Looks into the images of an index's other platforms and adds the files in them that run
+    /// code. An error says, in a sentence, what of them is not known.
+    async fn others(
+        &self,
+        repository: &str,
+        others: &[Descriptor],
+        budget: &mut u64,
+        pickles: &mut Vec<PickleScan>,
+    ) -> std::result::Result<(), String> {
+        let unread = |d: &Descriptor| {
+            format!(
+                "The files of the image for {} could not all be read.",
+                platform(d)
+            )
+        };
+        let deadline = tokio::time::Instant::now() + OTHERS_TIME;
+        for (number, other) in others.iter().enumerate() {
+            if number == MAX_OTHERS {
+                return Err(format!(
+                    "There are more than {MAX_OTHERS} other platforms; the rest was not looked into."
+                ));
+            }
+            let work = async {
+                let document = self.manifest(repository, &other.digest).await.ok()?.1;
+                let Document::Manifest(manifest) = document else {
+                    return None;
+                };
+                Some(self.contents(repository, &manifest, None, budget).await)
+            };
+            let contents = tokio::time::timeout_at(deadline, work)
+                .await
+                .ok()
+                .flatten()
+                .ok_or_else(|| unread(other))?;
+            for mut scan in contents.pickles() {
+                if !pickles.contains(&scan) {
+                    scan.file = format!("{} ({})", scan.file, platform(other));
+                    pickles.push(scan);
+                }
+            }
+            if !contents.complete {
+                return Err(unread(other));
+            }
+        }
+        Ok(())
+    }
+
+    /// What lies in the layers; `budget` is what may still be downloaded, in bytes.
     async fn contents(
         &self,
         repository: &str,
         manifest: &Manifest,
         image: Option<&ImageConfig>,
+        budget: &mut u64,
     ) -> Contents {
         let scope = if manifest.is_container_image() {
             Scope::Models
@@ -300,7 +379,6 @@ impl Client {
         }
         // A server's image is known by what it starts; its gigabytes of libraries say nothing more.
         let serves = image.and_then(ImageConfig::serving_hint).is_some();
-        let mut budget = self.limits().inspection_bytes;
         for (number, layer) in manifest.layers.iter().enumerate() {
             if number == MAX_LAYERS {
                 contents.gap(format!(
@@ -312,7 +390,7 @@ impl Client {
                 contents.complete = false;
                 continue;
             }
-            self.look_into(repository, layer, &mut contents, &mut budget)
+            self.look_into(repository, layer, &mut contents, budget)
                 .await;
         }
         contents
@@ -398,6 +476,14 @@ impl Client {
             .await?;
         Ok(parse_trivy(&bytes)?)
     }
+}
+
+/// Where an image of an index runs.
+fn platform(descriptor: &Descriptor) -> String {
+    descriptor
+        .platform
+        .as_ref()
+        .map_or_else(|| "an unnamed platform".to_owned(), |p| p.label())
 }
 
 /// Kinds of reports that are attached to images.

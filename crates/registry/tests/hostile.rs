@@ -430,3 +430,77 @@ async fn an_archive_that_unpacks_without_end_is_cut_off() {
         found.facts.notes
     );
 }
+
+#[tokio::test]
+async fn what_another_platform_holds_is_told_too() {
+    let layer = |files: &[(&str, &[u8])]| {
+        let bytes = tar(files);
+        let digest = Digest::of(&bytes);
+        (digest.to_string(), bytes)
+    };
+    let (weights, evil) = (
+        layer(&[("models/w.txt", b"x")]),
+        layer(&[("models/m.pkl", b"cposix\nsystem\n.")]),
+    );
+    let image = |layer: &(String, Vec<u8>)| {
+        let body = json!({"schemaVersion": 2, "mediaType": media_types::OCI_MANIFEST,
+            "config": {"mediaType": media_types::OCI_CONFIG, "digest": Digest::of(b"{}").as_str(), "size": 2},
+            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer.0, "size": layer.1.len()}]})
+        .to_string()
+        .into_bytes();
+        (Digest::of(&body).to_string(), body)
+    };
+    let (amd64, arm64) = (image(&weights), image(&evil));
+    let entry = |architecture: &str, image: &(String, Vec<u8>)| {
+        json!({"mediaType": media_types::OCI_MANIFEST, "digest": image.0, "size": image.1.len(),
+        "platform": {"os": "linux", "architecture": architecture}})
+    };
+    let index = json!({"schemaVersion": 2, "mediaType": media_types::OCI_INDEX,
+        "manifests": [entry("amd64", &amd64), entry("arm64", &arm64)]})
+    .to_string()
+    .into_bytes();
+    let digest = Digest::of(&index);
+    let at_index = digest.to_string();
+    let stored = Arc::new(Mutex::new(vec![amd64, weights, arm64.clone(), evil]));
+    let content = stored.clone();
+    let url = serve(Router::new().fallback(move |request: Request| {
+        let path = request.uri().path().to_owned();
+        let found = content
+            .lock()
+            .unwrap()
+            .iter()
+            .find(|(digest, _)| path.ends_with(digest.as_str()) && !path.contains("/referrers/"))
+            .map(|(_, bytes)| bytes.clone());
+        let answer = if path.ends_with(&format!("/manifests/{at_index}")) {
+            ([("content-type", media_types::OCI_INDEX)], index.clone()).into_response()
+        } else if path.ends_with(Digest::of(b"{}").as_str()) {
+            "{}".into_response()
+        } else if let Some(bytes) = found {
+            ([("content-type", media_types::OCI_MANIFEST)], bytes).into_response()
+        } else {
+            StatusCode::NOT_FOUND.into_response()
+        };
+        async move { answer }
+    }))
+    .await;
+    let found = client(&url)
+        .inspect("a", &digest, &[], Micros(0))
+        .await
+        .unwrap();
+    let pickle = found.pickle.unwrap();
+    assert_eq!(pickle.dangerous().count(), 1);
+    assert_eq!(pickle.files[0].file, "models/m.pkl (linux/arm64)");
+    assert!(found.facts.files.complete);
+
+    // One that cannot be read is no reason to call the files known.
+    stored
+        .lock()
+        .unwrap()
+        .retain(|(digest, _)| *digest != arm64.0);
+    let found = client(&url)
+        .inspect("a", &digest, &[], Micros(0))
+        .await
+        .unwrap();
+    assert!(!found.facts.files.complete && found.pickle.is_none());
+    assert!(found.facts.notes.iter().any(|n| n.contains("linux/arm64")));
+}
