@@ -177,7 +177,8 @@ impl Registries {
             .event(Some(caller), action, object)
             .with(described(&row, !input.password.is_empty()));
         let password = self.password(&row)?;
-        if let Err(e) = ctx.registries.validate(&row, password.as_deref()).await {
+        let checked = ctx.registries.validate(&row, password.as_deref()).await;
+        if let Err(e) = checked.and_then(|info| listed(&info, &row.rules)) {
             let message = match &e.remedy {
                 Some(r) => format!("{} {r}", e.message),
                 None => e.message.clone(),
@@ -189,7 +190,12 @@ impl Registries {
                 ..record
             };
             ctx.store.audit_append(&[refused]).await?;
-            return Err(Error::field("url", message));
+            let of_a_rule = e.fields.iter().any(|f| f.field.starts_with("rules."));
+            return Err(if of_a_rule {
+                e
+            } else {
+                Error::field("url", message)
+            });
         }
         ctx.store
             .registry_put(&row, old.map(|(_, v)| v), &[record])
@@ -286,6 +292,14 @@ impl Registries {
             .map(|b| String::from_utf8(b).map_err(Error::internal))
             .transpose()
     }
+}
+
+/// Where a registry lists no repositories, rules have to name them.
+fn listed(info: &RegistryInfo, rules: &[SyncRule]) -> Result<()> {
+    if info.catalog {
+        return Ok(());
+    }
+    Rules::compile(rules)?.without_list()
 }
 
 /// What the audit log keeps of a registry's settings: never the password.

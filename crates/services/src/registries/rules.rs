@@ -1,10 +1,17 @@
 //! Which repositories and tags a registry's rules name.
 
 use crate::ports::{SyncRule, TagFilter};
-use domain::{Error, Result};
+use domain::{Error, FieldError, Result};
+use std::collections::BTreeSet;
 
 /// Compiled rules.
-pub(super) struct Rules(Vec<(regex::Regex, Option<TagRule>)>);
+pub(super) struct Rules {
+    rules: Vec<(regex::Regex, Option<TagRule>)>,
+    /// The repositories that are named whole.
+    named: BTreeSet<String>,
+    /// The places among the given rules of those that are patterns.
+    patterns: Vec<usize>,
+}
 
 enum TagRule {
     Exact(String),
@@ -14,7 +21,11 @@ enum TagRule {
 
 impl Rules {
     pub(super) fn compile(rules: &[SyncRule]) -> Result<Self> {
-        let mut out = Vec::new();
+        let mut out = Self {
+            rules: Vec::new(),
+            named: BTreeSet::new(),
+            patterns: Vec::new(),
+        };
         for (i, rule) in rules.iter().enumerate() {
             let repository = pattern(&rule.repository).ok_or_else(|| {
                 Error::field(format!("rules.{i}.repository"), "A repository pattern has lower-case letters, digits, `.`, `_`, `-`, `/`, `*` (one segment) and `**` (any depth).")
@@ -29,21 +40,51 @@ impl Rules {
                     })?,
                 )),
             };
-            if rule.enabled {
-                out.push((repository, tag));
+            if !rule.enabled {
+                continue;
+            }
+            out.rules.push((repository, tag));
+            if rule.repository.contains('*') {
+                out.patterns.push(i);
+            } else {
+                out.named.insert(rule.repository.clone());
             }
         }
-        Ok(Self(out))
+        Ok(out)
+    }
+    /// The repositories that are named whole: for them the registry need not list any.
+    pub(super) fn named(&self) -> &BTreeSet<String> {
+        &self.named
+    }
+    /// Whether there are patterns, for which the registry has to list its repositories.
+    pub(super) fn has_patterns(&self) -> bool {
+        !self.patterns.is_empty()
+    }
+    /// Refuses patterns, each beside its field, where the registry does not list its repositories.
+    pub(super) fn without_list(&self) -> Result<()> {
+        if self.patterns.is_empty() {
+            return Ok(());
+        }
+        let mut e = Error::invalid("this registry does not list its repositories");
+        e.fields = self
+            .patterns
+            .iter()
+            .map(|i| FieldError {
+                field: format!("rules.{i}.repository"),
+                message: "This registry does not list its repositories to this account (/v2/_catalog), so a pattern finds none: give a repository's whole name, without `*`, and one rule for each.".into(),
+            })
+            .collect();
+        Err(e)
     }
     pub(super) fn wants(&self, repository: &str) -> bool {
-        self.0.iter().any(|(r, _)| r.is_match(repository))
+        self.rules.iter().any(|(r, _)| r.is_match(repository))
     }
     pub(super) fn wants_tag(&self, repository: &str, tag: &str) -> bool {
         // A signature's or attestation's tag (`sha256-<hex>[.sig]`) is not a version.
         if tag.len() >= 71 && tag.starts_with("sha256-") {
             return false;
         }
-        self.0
+        self.rules
             .iter()
             .filter(|(r, _)| r.is_match(repository))
             .any(|(_, t)| match t {
@@ -89,6 +130,21 @@ mod tests {
                 .expect("compiles")
                 .wants("models/meta/llama")
         );
+    }
+
+    #[test]
+    fn only_patterns_need_a_list() {
+        let off = SyncRule {
+            enabled: false,
+            ..rule("c/*", None)
+        };
+        let r = Rules::compile(&[rule("a/b", None), off.clone()]).expect("compiles");
+        assert!(r.named().contains("a/b") && !r.has_patterns() && r.without_list().is_ok());
+        let r = Rules::compile(&[rule("a/b", None), off, rule("d/**", None)]).expect("compiles");
+        assert!(r.has_patterns());
+        let e = r.without_list().expect_err("a pattern");
+        assert_eq!(e.fields.len(), 1);
+        assert_eq!(e.fields[0].field, "rules.2.repository");
     }
 
     #[test]

@@ -3,7 +3,11 @@
 
 use super::{Registries, rules::Rules};
 use crate::ports::*;
-use domain::{Error, Kind, Micros, Result, ids::*};
+use domain::{
+    Error, Kind, Micros, Result,
+    artifact::{ArtifactKind, ModelFacts, SignatureFact},
+    ids::*,
+};
 use std::collections::BTreeSet;
 
 /// The most that one sync takes from one registry.
@@ -143,7 +147,8 @@ impl Registries {
         Ok(())
     }
 
-    /// The repositories that the rules name, from a list that was read to its end.
+    /// The repositories that the rules name, and those that match their patterns, from a list that
+    /// was read to its end. Without patterns no list is asked for: many registries have none.
     async fn listed(
         &self,
         row: &RegistryRow,
@@ -151,7 +156,10 @@ impl Registries {
         rules: &Rules,
         hold: &mut Hold,
     ) -> Result<BTreeSet<String>> {
-        let mut repositories = BTreeSet::new();
+        let mut repositories = rules.named().clone();
+        if !rules.has_patterns() {
+            return Ok(repositories);
+        }
         let mut after: Option<String> = None;
         let mut seen = BTreeSet::new();
         for _ in 0..MAX_PAGES {
@@ -160,7 +168,8 @@ impl Registries {
                 .0
                 .registries
                 .repositories(row, password, after.as_deref())
-                .await?;
+                .await
+                .map_err(unlisted)?;
             repositories.extend(names.into_iter().filter(|n| rules.wants(n)));
             if repositories.len() > MAX_REPOSITORIES {
                 return Err(Error::invalid(format!(
@@ -210,6 +219,12 @@ impl Registries {
                 Ok(()) => away = 0,
                 Err(e) if e.kind == Kind::Conflict => return Err(e),
                 Err(e) => {
+                    if e.kind == Kind::NotFound {
+                        // A rule names it, and the registry has it no more.
+                        ctx.store
+                            .version_mark_gone(row.id, repository, &[], ctx.clock.now())
+                            .await?;
+                    }
                     tracing::warn!(registry = %row.name, %repository, error = %e.for_log(), "repository not synced");
                     away = if e.kind == Kind::Unavailable {
                         away + 1
@@ -294,14 +309,19 @@ impl Registries {
         let mut present: Vec<(String, Digest)> = Vec::new();
         for tag in tags {
             self.keep(row.id, hold).await?;
-            let digest = ctx
+            match ctx
                 .registries
                 .resolve(row, password, repository, &tag)
-                .await?;
-            present.push((tag, digest));
+                .await
+            {
+                Ok(digest) => present.push((tag, digest)),
+                // Deleted since the tags were listed.
+                Err(e) if e.kind == Kind::NotFound => {}
+                Err(e) => return Err(e),
+            }
         }
-        let digests: BTreeSet<&Digest> = present.iter().map(|(_, d)| d).collect();
-        for digest in digests {
+        let digests: BTreeSet<Digest> = present.iter().map(|(_, d)| d.clone()).collect();
+        for digest in &digests {
             let tags: Vec<String> = present
                 .iter()
                 .filter(|(_, d)| d == digest)
@@ -314,10 +334,21 @@ impl Registries {
                 continue;
             }
             self.keep(row.id, hold).await?;
-            let mut found = ctx
+            let now = ctx.clock.now();
+            let inspected = ctx
                 .registries
-                .inspect(row, password, repository, digest, ctx.clock.now())
-                .await?;
+                .inspect(row, password, repository, digest, now)
+                .await;
+            let mut found = match inspected {
+                Ok(found) => found,
+                Err(e) if e.kind == Kind::NotFound => {
+                    present.retain(|(_, d)| d != digest);
+                    continue;
+                }
+                // What is wrong with this one thing hides none of the others.
+                Err(e) if e.kind == Kind::Invalid => unreadable(row.id, repository, digest, e, now),
+                Err(e) => return Err(e),
+            };
             found.tags = tags;
             ctx.store
                 .version_put(
@@ -332,4 +363,48 @@ impl Registries {
             .await?;
         Ok(())
     }
+}
+
+/// A version of which nothing can be known but that it is there, and why.
+fn unreadable(
+    registry: RegistryId,
+    repository: &str,
+    digest: &Digest,
+    why: Error,
+    now: Micros,
+) -> FoundVersion {
+    tracing::warn!(%repository, %digest, error = %why.for_log(), "version not read");
+    let note = match why.remedy {
+        Some(remedy) => format!("{} {remedy}", why.message),
+        None => why.message,
+    };
+    FoundVersion {
+        registry,
+        repository: repository.to_owned(),
+        digest: digest.clone(),
+        tags: Vec::new(),
+        kind: ArtifactKind::Unknown,
+        facts: ModelFacts {
+            notes: vec![note],
+            ..ModelFacts::default()
+        },
+        card: None,
+        created_at: None,
+        platforms: Vec::new(),
+        signature: SignatureFact::default(),
+        scan: None,
+        pickle: None,
+        observed_at: now,
+    }
+}
+
+/// Says how to do without the list of repositories, where the registry does not give it.
+fn unlisted(e: Error) -> Error {
+    if !matches!(e.kind, Kind::NotFound | Kind::Forbidden) {
+        return e;
+    }
+    let remedy = e.remedy.clone().unwrap_or_default();
+    e.remedy(format!(
+        "{remedy} Rules that name whole repositories, without `*`, need no list (/v2/_catalog)."
+    ))
 }

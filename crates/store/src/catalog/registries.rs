@@ -61,6 +61,13 @@ pub(super) async fn put(
     row: &RegistryRow,
     expected_version: Option<i64>,
 ) -> Result<()> {
+    // Written first, so that on PostgreSQL whoever else changes it is seen before its version is
+    // compared; SQLite's transaction is the only writer anyway.
+    tx.exec(
+        "UPDATE registries SET version = version WHERE id = $1",
+        args![row.id],
+    )
+    .await?;
     let values = args![
         row.id,
         &row.name,

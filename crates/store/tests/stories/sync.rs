@@ -25,6 +25,8 @@ crate::stories!(
     what_is_asked_for_is_looked_at_again,
     what_the_list_or_the_rules_lack_is_gone,
     a_list_that_goes_in_a_circle_is_no_list,
+    what_cannot_be_read_hides_nothing_else,
+    a_rule_that_names_a_repository_needs_no_list,
     a_registry_that_dies_is_not_asked_for_everything,
     one_registry_is_synced_once_at_a_time,
     a_worker_that_ends_gives_its_syncs_back,
@@ -59,6 +61,8 @@ struct Outside {
     inspected: Mutex<Vec<String>>,
     /// Its list leads back to its first page.
     circle: Mutex<bool>,
+    /// It lists its repositories to nobody.
+    no_list: Mutex<bool>,
     asked: AtomicUsize,
     /// After so many repositories nothing answers any more.
     dies_after: Mutex<Option<usize>>,
@@ -82,6 +86,13 @@ impl Outside {
 #[async_trait]
 impl Registries for Outside {
     async fn validate(&self, _: &RegistryRow, _: Option<&str>) -> Result<RegistryInfo> {
+        if *self.no_list.lock().unwrap() {
+            return Ok(RegistryInfo {
+                product: "distribution".into(),
+                catalog: false,
+                repositories_seen: 0,
+            });
+        }
         Err(Error::unavailable("Nothing answers there."))
     }
     async fn repositories(
@@ -90,6 +101,9 @@ impl Registries for Outside {
         _: Option<&str>,
         after: Option<&str>,
     ) -> Result<(Vec<String>, Option<String>)> {
+        if *self.no_list.lock().unwrap() {
+            return Err(Error::forbidden("This account may not read that."));
+        }
         let names = self.holds.lock().unwrap().keys().cloned().collect();
         let next = match after {
             Some("a") => "b",
@@ -112,7 +126,12 @@ impl Registries for Outside {
             db.registry_want(id, &[repository.into()], at(1)).await?;
         }
         let holds = self.holds.lock().unwrap();
-        Ok(holds[repository].iter().map(|(t, _)| t.clone()).collect())
+        let Some(tags) = holds.get(repository) else {
+            return Err(Error::not_found(
+                "The registry does not have the repository.",
+            ));
+        };
+        Ok(tags.iter().map(|(t, _)| t.clone()).collect())
     }
     async fn resolve(
         &self,
@@ -123,6 +142,9 @@ impl Registries for Outside {
     ) -> Result<Digest> {
         let holds = self.holds.lock().unwrap();
         let (_, content) = holds[repository].iter().find(|(t, _)| t == tag).unwrap();
+        if content == "deleted" {
+            return Err(Error::not_found("The registry does not have the tag."));
+        }
         Ok(Digest::of(content.as_bytes()))
     }
     async fn inspect(
@@ -134,6 +156,9 @@ impl Registries for Outside {
         now: Micros,
     ) -> Result<FoundVersion> {
         self.inspected.lock().unwrap().push(repository.into());
+        if *digest == Digest::of(b"schema 1") {
+            return Err(Error::invalid("The manifest is of Docker's schema 1."));
+        }
         Ok(FoundVersion {
             registry: row.id,
             digest: digest.clone(),
@@ -296,6 +321,69 @@ async fn a_list_that_goes_in_a_circle_is_no_list(t: &TestDatabase) {
     let status = h.status().await;
     assert!(status.last_error.unwrap().contains("circle"));
     assert_eq!(status.last_success, None);
+}
+
+async fn what_cannot_be_read_hides_nothing_else(t: &TestDatabase) {
+    let h = House::new(t).await;
+    h.outside.holds("models/a", &[("v1", "1"), ("v2", "2")]);
+    h.sync(0).await;
+    // One is deleted while the sync looks, one is none that can be read, one is gone.
+    h.outside.holds(
+        "models/a",
+        &[("v1", "deleted"), ("old", "schema 1"), ("z", "3")],
+    );
+    h.sync(601).await;
+    assert_eq!(h.status().await.last_error, None);
+    let known = h.db.version_known(h.id, "models/a", at(0)).await.unwrap();
+    let tagged = |digest: &str| {
+        let digest = Digest::of(digest.as_bytes());
+        let version = known.iter().find(|k| k.digest == digest);
+        version.map(|k| k.tags.clone()).unwrap_or_default()
+    };
+    assert_eq!(tagged("3"), ["z"]);
+    assert_eq!(tagged("schema 1"), ["old"]);
+    assert!(tagged("1").is_empty() && tagged("2").is_empty());
+    let versions = h.db.versions_by_digest(&Digest::of(b"schema 1")).await;
+    let (_, version) = versions.unwrap().remove(0);
+    assert_eq!(version.kind, domain::artifact::ArtifactKind::Unknown);
+    assert_eq!(
+        version.facts.notes,
+        ["The manifest is of Docker's schema 1."]
+    );
+}
+
+async fn a_rule_that_names_a_repository_needs_no_list(t: &TestDatabase) {
+    let h = House::new(t).await;
+    *h.outside.no_list.lock().unwrap() = true;
+    h.outside.holds("models/a", &[("v1", "1")]);
+    h.sync(0).await;
+    let error = h.status().await.last_error.unwrap();
+    assert!(error.contains("without `*`"), "{error}");
+    h.rules("models/a", None).await;
+    h.sync(1).await;
+    assert_eq!(h.status().await.last_error, None);
+    let live = async || h.db.version_repositories(h.id).await.unwrap();
+    assert_eq!(live().await, ["models/a"]);
+    h.outside.holds.lock().unwrap().clear();
+    h.sync(601).await;
+    assert!(live().await.is_empty());
+    // Whoever adds one is told beside the rule.
+    let input = |repository: &str| RegistryInput {
+        name: "hub".into(),
+        url: "http://127.0.0.1:5001".into(),
+        sync_minutes: 10,
+        rules: vec![SyncRule {
+            repository: repository.into(),
+            tag: None,
+            enabled: true,
+        }],
+        ..Default::default()
+    };
+    let caller = h.caller().await;
+    let registries = &h.services.registries;
+    let e = registries.add(&caller, &input("models/*")).await;
+    assert_eq!(e.unwrap_err().fields[0].field, "rules.0.repository");
+    registries.add(&caller, &input("models/a")).await.unwrap();
 }
 
 async fn a_registry_that_dies_is_not_asked_for_everything(t: &TestDatabase) {
