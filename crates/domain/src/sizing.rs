@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct SizingInput {
     /// Sum of the tensors' bytes (safetensors or GGUF headers): preferred over parameters × type.
     pub tensor_bytes: Option<u64>,
+    /// The same sum as `model.safetensors.index.json` states it, where not every header was read.
+    pub index_bytes: Option<u64>,
     pub parameters: Option<u64>,
     /// `bfloat16`, `F16`, `fp8`, `int4`…: of the weights.
     pub dtype: Option<String>,
@@ -268,6 +270,13 @@ fn weights(input: &SizingInput, assumptions: &mut Vec<String>) -> Option<u64> {
     if let Some(bytes) = input.tensor_bytes {
         assumptions.push(format!(
             "Weights: {} by the headers of the tensor files.",
+            gib(bytes as f64)
+        ));
+        return Some(bytes);
+    }
+    if let Some(bytes) = input.index_bytes {
+        assumptions.push(format!(
+            "Weights: {} as model.safetensors.index.json says; the headers of the tensor files could not all be read.",
             gib(bytes as f64)
         ));
         return Some(bytes);

@@ -241,3 +241,15 @@ fn products_are_known_by_their_labels() {
     assert_eq!(bytes_of("torch.bfloat16"), Some(2.0));
     assert_eq!(bytes_of("odd"), None);
 }
+
+#[test]
+fn the_index_stands_in_for_headers_and_says_so() {
+    let input = SizingInput {
+        index_bytes: Some(140 << 30),
+        parameters: Some(1),
+        ..SizingInput::default()
+    };
+    let e = estimate(&input, &[]).unwrap();
+    assert_eq!(e.weight_bytes, 140 << 30);
+    assert!(e.assumptions[0].contains("model.safetensors.index.json"));
+}

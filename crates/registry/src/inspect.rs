@@ -150,7 +150,7 @@ impl Client {
         let mut contents = self
             .contents(repository, manifest, image.as_ref(), &mut budget)
             .await;
-        let mut listing = contents.listing();
+        let listing = contents.listing();
         let kind = detect(manifest, image.as_ref(), &listing);
         let packaging = config.as_deref().and_then(|bytes| {
             parse_packaging(kind, bytes)
@@ -179,10 +179,11 @@ impl Client {
 
         let mut pickles = contents.pickles();
         // What the digest runs on another platform is part of what is decided.
-        if listing.complete {
+        let mut complete = listing.complete;
+        if complete {
             let others = self.others(repository, &chosen.others, &mut budget, &mut pickles);
             if let Err(gap) = others.await {
-                listing.complete = false;
+                complete = false;
                 notes.push(gap);
             }
         }
@@ -218,17 +219,19 @@ impl Client {
         if let Some(problem) = card.as_ref().and_then(|c| c.problem.clone()) {
             notes.push(problem);
         }
-        let pickle = PickleFact::of(pickles, listing.complete);
+        let pickle = PickleFact::of(pickles, complete);
         let mut facts = ModelFacts::assemble(Sources {
             files: listing,
             config: contents.config(),
             safetensors: contents.tensors(),
+            index_bytes: contents.index_bytes(),
             gguf: contents.gguf(),
             packaging,
             card: card.clone(),
             image,
             annotations: manifest.annotations.clone(),
         });
+        facts.files.complete = complete;
         facts.artifact_bytes = Some(manifest.layers_size());
         facts.notes = notes;
         facts.notes.append(&mut contents.notes);

@@ -23,7 +23,14 @@ pub fn for_form(facts: &ModelFacts, form: &Form, gpus: &[GpuProduct]) -> Option<
         })
     });
     let input = SizingInput {
-        tensor_bytes: facts.tensors.as_ref().map(|t| t.bytes()).filter(|b| *b > 0),
+        // The headers of some files say nothing of the others: one shard is not the model.
+        tensor_bytes: facts
+            .tensors
+            .as_ref()
+            .filter(|t| t.complete)
+            .map(|t| t.bytes())
+            .filter(|b| *b > 0),
+        index_bytes: facts.index_bytes,
         parameters: facts.parameters,
         dtype: facts
             .dtype
@@ -81,4 +88,33 @@ fn argument<'a>(form: &'a Form, name: &str) -> Option<&'a str> {
             "" => form.args.get(i + 1).map(String::as_str),
             rest => rest.strip_prefix('='),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::artifact::{DtypeTotal, TensorSummary};
+
+    #[test]
+    fn one_shard_is_not_the_model() {
+        let shard = DtypeTotal {
+            tensors: 1,
+            elements: 1 << 30,
+            bytes: 2 << 30,
+        };
+        let of = |complete, index_bytes| {
+            let facts = ModelFacts {
+                tensors: Some(TensorSummary {
+                    by_dtype: [("BF16".to_owned(), shard)].into(),
+                    complete,
+                }),
+                index_bytes,
+                ..ModelFacts::default()
+            };
+            for_form(&facts, &Form::default(), &[]).map(|e| e.weight_bytes)
+        };
+        assert_eq!(of(true, None), Some(2 << 30));
+        assert_eq!(of(false, None), None);
+        assert_eq!(of(false, Some(140 << 30)), Some(140 << 30));
+    }
 }

@@ -78,6 +78,8 @@ pub struct Sources {
     pub config: Option<ConfigJson>,
     /// Sum over the safetensors headers.
     pub safetensors: Option<TensorSummary>,
+    /// What the index of the safetensors files says of all of them, in bytes.
+    pub index_bytes: Option<u64>,
     /// The first GGUF header.
     pub gguf: Option<GgufHeader>,
     /// The packaging's configuration.
@@ -122,12 +124,14 @@ pub struct ModelFacts {
     pub languages: Vec<String>,
     /// Models that it was made from.
     pub base_models: Vec<String>,
-    /// Bytes of the model's files, unpacked.
+    /// Bytes of the model's files, unpacked; unknown where not all files are.
     pub size_bytes: Option<u64>,
     /// Bytes of the whole artifact as stored (compressed where it is).
     pub artifact_bytes: Option<u64>,
     /// Tensors by type.
     pub tensors: Option<TensorSummary>,
+    /// Bytes of all tensors by the index of the files (`model.safetensors.index.json`).
+    pub index_bytes: Option<u64>,
     /// What sizing needs of `config.json`.
     pub config: Option<ConfigJson>,
     /// The server in a serving image: `vLLM`.
@@ -148,6 +152,7 @@ impl ModelFacts {
             files,
             config,
             safetensors,
+            index_bytes,
             gguf,
             packaging,
             card,
@@ -205,7 +210,8 @@ impl ModelFacts {
             .iter()
             .filter(|f| f.is_model_file())
             .map(|f| f.size)
-            .reduce(u64::saturating_add);
+            .reduce(u64::saturating_add)
+            .filter(|_| files.complete);
         let hint = image.as_ref().and_then(ImageConfig::serving_hint);
 
         Self {
@@ -273,6 +279,7 @@ impl ModelFacts {
             base_models: card_meta.base_models,
             size_bytes: model_bytes,
             tensors,
+            index_bytes,
             config,
             artifact_bytes: None,
             port: hint.as_ref().and_then(|h| h.port),
@@ -353,6 +360,17 @@ mod tests {
         assert_eq!(facts.runtime_formats, ["vLLM", "huggingface"]);
         assert_eq!(facts.licence_files, ["models/LICENSE"]);
         assert_eq!(facts.size_bytes, Some(100));
+    }
+
+    #[test]
+    fn some_of_the_files_are_not_the_size_of_all() {
+        let mut listing = files(&["models/model-00001-of-00004.safetensors"]);
+        listing.complete = false;
+        let facts = ModelFacts::assemble(Sources {
+            files: listing,
+            ..Sources::default()
+        });
+        assert_eq!(facts.size_bytes, None);
     }
 
     #[test]

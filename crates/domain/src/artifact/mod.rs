@@ -41,7 +41,9 @@ pub use packaging::{PackagingFacts, parse_packaging};
 pub use pickle::{
     PickleFact, PickleFinding, PickleScan, PickleState, is_pickle_name, scan_model_file,
 };
-pub use safetensors::{MAX_SAFETENSORS_HEADER_BYTES, header_length, parse_header};
+pub use safetensors::{
+    MAX_INDEX_BYTES, MAX_SAFETENSORS_HEADER_BYTES, header_length, index_total, parse_header,
+};
 pub use scan::{
     Finding, STALE_AFTER_MICROS, ScanFact, ScanReport, ScanState, Severity, SeveritySummary,
 };

@@ -140,6 +140,29 @@ fn check(name: &str, tensor: &Tensor, room: Option<u64>) -> Result<(u64, u64), M
     Ok((elements, end - begin))
 }
 
+/// Largest index of a model in several files that is read.
+pub const MAX_INDEX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The bytes of all tensors of a model in several files, as its `model.safetensors.index.json`
+/// says (`metadata.total_size`); `None` where it does not.
+pub fn index_total(json: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Index {
+        metadata: Metadata,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        total_size: serde_json::Number,
+    }
+    let index: Index = serde_json::from_slice(json).ok()?;
+    let total = index.metadata.total_size;
+    // Some tools write a number with a fraction.
+    total
+        .as_u64()
+        .or_else(|| total.as_f64().filter(|n| *n > 0.0).map(|n| n as u64))
+        .filter(|n| *n > 0)
+}
+
 impl TensorSummary {
     /// Adds one tensor.
     pub(crate) fn add(&mut self, dtype: &str, elements: u64, bytes: u64) {
@@ -193,6 +216,23 @@ mod tests {
             r#"{"a":"#,
         ] {
             assert!(parse_header(json.as_bytes(), None).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_index_says_the_bytes_of_all() {
+        let json = br#"{"metadata":{"total_size":16060522496},"weight_map":{"a":"model-00001-of-00004.safetensors"}}"#;
+        assert_eq!(index_total(json), Some(16_060_522_496));
+        assert_eq!(
+            index_total(br#"{"metadata":{"total_size":160.0}}"#),
+            Some(160)
+        );
+        for json in [
+            r#"{"metadata":{}}"#,
+            r#"{"metadata":{"total_size":-1}}"#,
+            "[]",
+        ] {
+            assert_eq!(index_total(json.as_bytes()), None, "{json}");
         }
     }
 

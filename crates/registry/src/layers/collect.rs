@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use domain::artifact::{
     Card, ConfigJson, FileEntry, FileListing, GgufHeader, MAX_CARD_BYTES, MAX_GGUF_HEADER_BYTES,
-    PickleScan, TensorSummary, header_length, is_pickle_name, parse_header, scan_model_file,
+    MAX_INDEX_BYTES, PickleScan, TensorSummary, header_length, index_total, is_pickle_name,
+    parse_header, scan_model_file,
 };
 
 use super::{
@@ -44,6 +45,7 @@ pub(crate) struct Contents {
     cards: BTreeMap<String, Vec<u8>>,
     configs: BTreeMap<String, Vec<u8>>,
     tensors: BTreeMap<String, TensorSummary>,
+    indexes: BTreeMap<String, u64>,
     gguf: BTreeMap<String, GgufHeader>,
     pickles: BTreeMap<String, PickleScan>,
     /// Whether everything was looked at.
@@ -87,6 +89,7 @@ impl Contents {
             cards: BTreeMap::new(),
             configs: BTreeMap::new(),
             tensors: BTreeMap::new(),
+            indexes: BTreeMap::new(),
             gguf: BTreeMap::new(),
             pickles: BTreeMap::new(),
             complete: true,
@@ -178,6 +181,7 @@ impl Contents {
         self.cards.remove(path);
         self.configs.remove(path);
         self.tensors.remove(path);
+        self.indexes.remove(path);
         self.gguf.remove(path);
         self.pickles.remove(path);
     }
@@ -230,6 +234,12 @@ impl Contents {
                 self.configs.insert(path.to_owned(), body.read(size).await?);
             } else {
                 self.note(format!("{path} is larger than is read."));
+            }
+        } else if name.ends_with(".safetensors.index.json") {
+            if size <= MAX_INDEX_BYTES
+                && let Some(total) = index_total(&body.read(size).await?)
+            {
+                self.indexes.insert(path.to_owned(), total);
             }
         } else if self.tensors.len() + self.gguf.len() + self.pickles.len() >= MAX_HEADERS {
             self.gap(format!(
@@ -322,12 +332,31 @@ impl Contents {
         sum
     }
 
-    /// The GGUF header of the largest file.
+    /// What the index of the safetensors files says of all of them: the one that lies highest.
+    pub(crate) fn index_bytes(&self) -> Option<u64> {
+        highest(&self.indexes).map(|(_, total)| *total)
+    }
+
+    /// The GGUF header of the largest model: of one file, or of the first of several with the
+    /// tensors of all. Incomplete where one of them or a layer could not be read.
     pub(crate) fn gguf(&self) -> Option<GgufHeader> {
-        self.gguf
-            .iter()
-            .max_by_key(|(path, _)| self.files.get(*path))
-            .map(|(_, header)| header.clone())
+        let mut models: BTreeMap<&str, (u64, u32, Vec<&GgufHeader>)> = BTreeMap::new();
+        for (path, header) in &self.gguf {
+            let (stem, of) = shard(path).unwrap_or((path, 1));
+            // The files of one model follow each other by name.
+            let (size, files, headers) = models.entry(stem).or_default();
+            *size = size.saturating_add(self.files.get(path).copied().unwrap_or_default());
+            *files = of;
+            headers.push(header);
+        }
+        let (_, files, headers) = models.into_values().max_by_key(|(size, ..)| *size)?;
+        let (first, others) = headers.split_first()?;
+        let mut header = (*first).clone();
+        for other in others {
+            header.tensors.merge(&other.tensors);
+        }
+        header.tensors.complete &= self.complete && headers.len() == files as usize;
+        Some(header)
     }
 
     /// The files.
@@ -341,6 +370,18 @@ impl Contents {
             complete: self.complete,
         }
     }
+}
+
+/// Of one file of a model in several (`name-00001-of-00003.gguf`, as llama.cpp's gguf-split names
+/// them): what comes before the number, and how many there are.
+fn shard(path: &str) -> Option<(&str, u32)> {
+    let (rest, of) = path.strip_suffix(".gguf")?.rsplit_once("-of-")?;
+    let (stem, number) = rest.rsplit_once('-')?;
+    let digits = |text: &str| text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
+    (digits(of) && digits(number))
+        .then(|| of.parse().ok())
+        .flatten()
+        .map(|of| (stem, of))
 }
 
 /// The entry whose path has the fewest folders, and of those the first.
@@ -413,6 +454,35 @@ mod tests {
             contents.files.keys().collect::<Vec<_>>(),
             ["models/a", "models/b/own", "models/e"]
         );
+    }
+
+    #[test]
+    fn a_model_in_several_gguf_files_is_all_of_them() {
+        // No metadata and one tensor of 32 F32 elements.
+        let mut file = b"GGUF\x03\0\0\0".to_vec();
+        for number in [1u64, 0, 1] {
+            file.extend(number.to_le_bytes());
+        }
+        file.extend(b"t\x01\0\0\0");
+        file.extend(32u64.to_le_bytes());
+        file.extend([0; 12]);
+        let header = GgufHeader::parse(&file).unwrap();
+        let mut contents = Contents::new(Scope::All);
+        let mut add = |path: &str, size: u64| {
+            contents.files.insert(path.into(), size);
+            contents.gguf.insert(path.into(), header.clone());
+        };
+        add("q4.gguf", 150);
+        add("q8-00001-of-00002.gguf", 100);
+        add("q8-00002-of-00002.gguf", 100);
+        let found = contents.gguf().unwrap();
+        assert_eq!(found.tensors.elements(), 64);
+        assert!(found.tensors.complete);
+        contents.gguf.remove("q8-00001-of-00002.gguf");
+        contents.files.insert("q8-00002-of-00002.gguf".into(), 200);
+        assert!(!contents.gguf().unwrap().tensors.complete);
+        assert_eq!(shard("a-00001-of-00002.gguf"), Some(("a", 2)));
+        assert_eq!(shard("a-1-of-2.gguf"), None);
     }
 
     #[test]

@@ -140,9 +140,23 @@ async fn registries_keep_their_place(t: &TestDatabase) {
         db.registry(mine.id).await.unwrap(),
         Some(RegistryRow {
             version: 2,
-            ..changed
+            ..changed.clone()
         })
     );
+    // Of those who change it at once from the same page, one does.
+    let other = RegistryRow {
+        sync_minutes: 20,
+        ..changed.clone()
+    };
+    let third = RegistryRow {
+        sync_minutes: 30,
+        ..changed
+    };
+    let (one, two) = tokio::join!(
+        db.registry_put(&other, Some(2), &[]),
+        db.registry_put(&third, Some(2), &[])
+    );
+    assert_ne!(one.is_ok(), two.is_ok());
     put(
         &db,
         1,
