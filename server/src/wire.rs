@@ -50,7 +50,11 @@ pub async fn serve(
     )?);
     let registries = Arc::new(
         OciRegistries::new(
-            AddressPolicy::default(),
+            AddressPolicy {
+                loopback: config.registries_policy.loopback,
+                private: config.registries_policy.private,
+                link_local: config.registries_policy.link_local,
+            },
             trusted(&config),
             Limits::default(),
         )

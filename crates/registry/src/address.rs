@@ -78,6 +78,26 @@ impl AddressPolicy {
         }
     }
 
+    /// The policy for where a registry sends us, by the addresses of the registry itself: to this
+    /// machine, private networks or the link only when it is there too. A registry on the internet
+    /// has no business with what only this machine can reach.
+    pub(crate) fn beside(&self, registry: &[IpAddr]) -> Self {
+        let there = |only: fn(&mut Self) -> &mut bool| {
+            let mut without = Self {
+                loopback: true,
+                private: true,
+                link_local: true,
+            };
+            *only(&mut without) = false;
+            registry.iter().any(|a| without.refuses(*a).is_some())
+        };
+        Self {
+            loopback: self.loopback && there(|p| &mut p.loopback),
+            private: self.private && there(|p| &mut p.private),
+            link_local: self.link_local && there(|p| &mut p.link_local),
+        }
+    }
+
     /// Checks a URL before it is called: scheme, no credentials inside, and the host where it is a
     /// plain address (names are checked when they are resolved).
     pub fn check(&self, url: &Url) -> Result<()> {
@@ -154,6 +174,19 @@ pub(crate) fn parse_base(text: &str) -> Result<Url> {
     Ok(url)
 }
 
+/// Where a registry's address leads.
+pub(crate) async fn addresses(base: &Url) -> Result<Vec<IpAddr>> {
+    match base.host() {
+        Some(Host::Ipv4(v4)) => Ok(vec![IpAddr::V4(v4)]),
+        Some(Host::Ipv6(v6)) => Ok(vec![IpAddr::V6(v6)]),
+        Some(Host::Domain(name)) => tokio::net::lookup_host((name, 0))
+            .await
+            .map(|found| found.map(|a| a.ip()).collect())
+            .map_err(|e| RegistryError::caused_by(Problem::UnknownHost, e)),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// A name was resolved, and to nothing that may be called.
 #[derive(Debug)]
 pub(crate) struct Refused(pub(crate) &'static str);
@@ -216,6 +249,32 @@ impl Resolve for GuardedResolver {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_registry_sends_us_no_further_in_than_it_is_itself() {
+        let all = AddressPolicy {
+            link_local: true,
+            ..AddressPolicy::default()
+        };
+        for (registry, loopback, private, link_local) in [
+            ("198.51.100.7", false, false, false),
+            ("127.0.0.1", true, false, false),
+            ("::ffff:10.1.2.3", false, true, false),
+            ("fd12::1", false, true, false),
+            ("169.254.1.1", false, false, true),
+        ] {
+            let expected = AddressPolicy {
+                loopback,
+                private,
+                link_local,
+            };
+            let addresses = [registry.parse().unwrap()];
+            assert_eq!(all.beside(&addresses), expected, "{registry}");
+        }
+        // What the policy forbids stays forbidden.
+        let inside = ["127.0.0.1".parse().unwrap(), "169.254.1.1".parse().unwrap()];
+        assert!(!AddressPolicy::default().beside(&inside).link_local);
+    }
 
     #[test]
     fn what_a_confused_deputy_would_call_is_refused() {

@@ -120,7 +120,7 @@ impl RegistryError {
         match &self.problem {
             Problem::Address(_) => "Give an address such as https://registry.example.org.",
             Problem::Refused(_) => {
-                "Use the registry's own address; link-local addresses can be allowed in the configuration file."
+                "Use the registry's own address. Which kinds of addresses are called stands in the configuration file (registries_policy); other hosts that a registry sends us to must not lie further inside than itself."
             }
             Problem::UnknownHost => {
                 "Check the spelling, and that the console's name server knows it."

@@ -7,11 +7,11 @@ use reqwest::{
     Method, Response, StatusCode,
     header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RANGE, WWW_AUTHENTICATE},
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
 use crate::{
-    address::{AddressPolicy, GuardedResolver, Refused, Unresolved, parse_base},
+    address::{AddressPolicy, GuardedResolver, Refused, Unresolved, addresses, parse_base},
     auth::{Challenge, read_token},
     config::RegistryConfig,
     error::{Problem, RegistryError, Result},
@@ -33,6 +33,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Transport {
     http: reqwest::Client,
     policy: AddressPolicy,
+    authorities: Vec<reqwest::Certificate>,
 }
 
 impl Transport {
@@ -41,12 +42,6 @@ impl Transport {
     /// # Errors
     /// When a certificate cannot be read or TLS cannot be set up.
     pub fn new(policy: AddressPolicy, extra_authorities: &[Vec<u8>]) -> Result<Self> {
-        let setup = |e: reqwest::Error| {
-            RegistryError::caused_by(
-                Problem::Tls("the console's own settings for secure connections are wrong".into()),
-                e,
-            )
-        };
         let mut authorities = Vec::new();
         for pem in extra_authorities {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| {
@@ -57,18 +52,31 @@ impl Transport {
             })?;
             authorities.extend(certificates);
         }
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .tls_certs_merge(authorities)
-            .dns_resolver(Arc::new(GuardedResolver(policy)))
-            .build()
-            .map_err(setup)?;
-        Ok(Self { http, policy })
+        Ok(Self {
+            http: pool(policy, &authorities)?,
+            policy,
+            authorities,
+        })
     }
+}
+
+/// Connections to what the policy allows.
+fn pool(policy: AddressPolicy, authorities: &[reqwest::Certificate]) -> Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .tls_certs_merge(authorities.iter().cloned())
+        .dns_resolver(Arc::new(GuardedResolver(policy)))
+        .build()
+        .map_err(|e| {
+            RegistryError::caused_by(
+                Problem::Tls("the console's own settings for secure connections are wrong".into()),
+                e,
+            )
+        })
 }
 
 /// One request.
@@ -93,6 +101,8 @@ pub(crate) struct Connection {
     transport: Transport,
     pub(crate) base: Url,
     pub(crate) config: RegistryConfig,
+    /// Connections to the other hosts that the registry sends us to, under their own policy.
+    abroad: OnceCell<(AddressPolicy, reqwest::Client)>,
     /// `Authorization` by scope.
     authorizations: Mutex<HashMap<String, HeaderValue>>,
 }
@@ -105,6 +115,7 @@ impl Connection {
             transport: transport.clone(),
             base,
             config,
+            abroad: OnceCell::new(),
             authorizations: Mutex::default(),
         })
     }
@@ -143,6 +154,25 @@ impl Connection {
         self.allowed(response)
     }
 
+    /// What to call this address with, when it may be called.
+    async fn connections(&self, url: &Url) -> Result<&reqwest::Client> {
+        if url.origin() == self.base.origin() {
+            self.transport.policy.check(url)?;
+            return Ok(&self.transport.http);
+        }
+        let (policy, http) = self
+            .abroad
+            .get_or_try_init(|| async {
+                let here = addresses(&self.base).await?;
+                let policy = self.transport.policy.beside(&here);
+                let http = pool(policy, &self.transport.authorities)?;
+                Ok::<_, RegistryError>((policy, http))
+            })
+            .await?;
+        policy.check(url)?;
+        Ok(http)
+    }
+
     fn allowed(&self, response: Response) -> Result<Response> {
         match response.status() {
             StatusCode::FORBIDDEN => Err(RegistryError::new(Problem::Forbidden)),
@@ -162,9 +192,9 @@ impl Connection {
             RegistryError::caused_by(Problem::Address("it cannot be put together".into()), e)
         })?;
         for _ in 0..=MAX_REDIRECTS {
-            self.transport.policy.check(&url)?;
             let home = url.origin() == self.base.origin();
-            let mut request = self.transport.http.request(ask.method.clone(), url.clone());
+            let http = self.connections(&url).await?;
+            let mut request = http.request(ask.method.clone(), url.clone());
             if !ask.accept.is_empty() {
                 request = request.header(ACCEPT, ask.accept);
             }
@@ -265,7 +295,7 @@ impl Connection {
             .base
             .join(realm)
             .map_err(|_| wrong("it names a token service whose address is no URL"))?;
-        self.transport.policy.check(&url)?;
+        let http = self.connections(&url).await?;
         if self.base.scheme() == "https" && url.scheme() != "https" {
             return Err(RegistryError::new(Problem::Refused(
                 "the registry names a token service that is not secure".into(),
@@ -280,11 +310,7 @@ impl Connection {
                 query.append_pair("scope", scope);
             }
         }
-        let mut request = self
-            .transport
-            .http
-            .get(url)
-            .timeout(self.config.limits.request);
+        let mut request = http.get(url).timeout(self.config.limits.request);
         if let Some(basic) = self.basic() {
             request = request.header(AUTHORIZATION, basic);
         }

@@ -273,6 +273,32 @@ async fn a_redirect_to_the_metadata_service_is_refused() {
 }
 
 #[tokio::test]
+async fn nobody_sends_us_further_in_than_he_is_himself() {
+    // This registry is on this machine; a private network is another place.
+    let elsewhere = || async {
+        (
+            StatusCode::TEMPORARY_REDIRECT,
+            [("location", "http://10.255.255.1/admin")],
+        )
+            .into_response()
+    };
+    let url = serve(Router::new().fallback(elsewhere)).await;
+    let descriptor =
+        serde_json::from_value(json!({"digest": Digest::of(b"{}").as_str(), "size": 2})).unwrap();
+    let blob = client(&url).blob("a", &descriptor, 10, "The blob").await;
+    let problem = blob.unwrap_err().problem;
+    assert!(matches!(problem, Problem::Refused(_)), "{problem:?}");
+
+    let realm = || async {
+        let challenge = r#"Bearer realm="http://10.255.255.1/token",service="reg""#;
+        (StatusCode::UNAUTHORIZED, [("www-authenticate", challenge)]).into_response()
+    };
+    let url = serve(Router::new().fallback(realm)).await;
+    let problem = client(&url).all_tags("a").await.unwrap_err().problem;
+    assert!(matches!(problem, Problem::Refused(_)), "{problem:?}");
+}
+
+#[tokio::test]
 async fn a_token_service_is_asked_and_its_token_used() {
     let router = Router::new()
         .route(

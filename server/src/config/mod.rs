@@ -47,6 +47,8 @@ pub struct Config {
     #[serde(default)]
     pub registries: Vec<Registry>,
     #[serde(default)]
+    pub registries_policy: RegistriesPolicy,
+    #[serde(default)]
     pub trust: Trust,
     pub prometheus: Option<Prometheus>,
     #[serde(default)]
@@ -211,6 +213,29 @@ pub struct Registry {
     /// What to take. Default nothing.
     #[serde(default)]
     pub rules: Vec<SyncRule>,
+}
+
+/// Which kinds of addresses registries may have, whoever adds them. Where a registry sends the
+/// console (blobs elsewhere, a token service), they count only if the registry is there itself.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RegistriesPolicy {
+    /// The console's own machine. Default true.
+    pub loopback: bool,
+    /// Private networks (RFC 1918, RFC 4193). Default true.
+    pub private: bool,
+    /// Link-local addresses and the metadata services of clouds. Default false.
+    pub link_local: bool,
+}
+
+impl Default for RegistriesPolicy {
+    fn default() -> Self {
+        Self {
+            loopback: true,
+            private: true,
+            link_local: false,
+        }
+    }
 }
 
 /// Whose signatures count.

@@ -55,6 +55,15 @@ fn a_small_file_is_enough() {
 }
 
 #[test]
+fn the_addresses_of_registries_can_be_narrowed() {
+    let c = read(GOOD).expect("good").registries_policy;
+    assert!(c.loopback && c.private && !c.link_local);
+    let c = read(&format!("{GOOD}\n[registries_policy]\nloopback = false\n"));
+    let c = c.expect("good").registries_policy;
+    assert!(!c.loopback && c.private && !c.link_local);
+}
+
+#[test]
 fn a_lease_is_long_enough_to_apply_and_short_enough_to_take_over() {
     let lease = |seconds: i64| format!("{GOOD}\n[decisions]\napply_lease_seconds = {seconds}\n");
     assert_eq!(read(GOOD).expect("good").settings().lease, 60_000_000);
