@@ -1,5 +1,5 @@
 //! `/hooks/registry`: what a registry tells of pushes and deletions (CNCF distribution's
-//! notifications). It is only a hint that a sync is due; nothing in it is believed.
+//! notifications, Harbor's webhooks in both of their forms). It is only a hint that a sync is due; nothing in it is believed.
 
 use super::{context::RequestContext, health::bearer, state::AppState};
 use crate::oidc::jose::same;
@@ -16,8 +16,51 @@ use std::collections::BTreeSet;
 pub const MAX_BODY: usize = 1024 * 1024;
 
 #[derive(serde::Deserialize)]
-struct Notification {
-    events: Vec<Event>,
+#[serde(untagged)]
+enum Notification {
+    Distribution {
+        events: Vec<Event>,
+    },
+    /// Harbor's own form, and CloudEvents, where the same data stands under `data`.
+    Harbor {
+        /// `PUSH_ARTIFACT`, `harbor.artifact.pushed`.
+        #[serde(rename = "type")]
+        kind: String,
+        #[serde(default, alias = "data")]
+        event_data: HarborData,
+    },
+}
+
+#[derive(Default, serde::Deserialize)]
+struct HarborData {
+    #[serde(default)]
+    repository: HarborRepository,
+}
+
+#[derive(Default, serde::Deserialize)]
+struct HarborRepository {
+    /// With the project: `models/a`.
+    #[serde(default)]
+    repo_full_name: String,
+}
+
+impl Notification {
+    fn events(self) -> Vec<Event> {
+        match self {
+            Self::Distribution { events } => events,
+            Self::Harbor { kind, event_data } => {
+                let action = match kind.as_str() {
+                    "PULL_ARTIFACT" | "harbor.artifact.pulled" => "pull".into(),
+                    _ => kind,
+                };
+                let repository = event_data.repository.repo_full_name;
+                vec![Event {
+                    action,
+                    target: Target { repository },
+                }]
+            }
+        }
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -89,18 +132,19 @@ pub async fn registry(
     let Ok(notification) = serde_json::from_slice::<Notification>(&body) else {
         return (
             StatusCode::BAD_REQUEST,
-            "a JSON object with `events` is expected\n",
+            "a JSON object with `events`, or Harbor's with `type`, is expected\n",
         )
             .into_response();
     };
+    let events = notification.events();
     // Our own sync pulls: if a pull made a sync due, it would never end.
-    if notification.events.iter().all(|e| e.action == "pull") {
+    if events.iter().all(|e| e.action == "pull") {
         return StatusCode::ACCEPTED.into_response();
     }
     match state
         .services
         .registries
-        .notified(&name, &touched(notification.events))
+        .notified(&name, &touched(events))
         .await
     {
         Ok(()) => {
@@ -120,10 +164,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn harbors_webhooks_are_hints_too() {
+        let of = |json| {
+            let n: Notification = serde_json::from_value(json).expect("a notification");
+            touched(n.events())
+        };
+        let data = serde_json::json!({
+            "resources": [{"digest": "sha256:0", "tag": "v1", "resource_url": "harbor.example/models/a:v1"}],
+            "repository": {"name": "a", "namespace": "models", "repo_full_name": "models/a", "repo_type": "private"},
+        });
+        let own = |kind: &str| serde_json::json!({"type": kind, "occur_at": 1, "operator": "admin", "event_data": data});
+        assert_eq!(of(own("PUSH_ARTIFACT")), ["models/a"]);
+        assert!(of(own("PULL_ARTIFACT")).is_empty());
+        let cloud = |kind: &str| serde_json::json!({"specversion": "1.0", "id": "1", "source": "/projects/1/webhook/policies/1", "type": kind, "datacontenttype": "application/json", "data": data});
+        assert_eq!(of(cloud("harbor.artifact.deleted")), ["models/a"]);
+        assert!(of(cloud("harbor.artifact.pulled")).is_empty());
+    }
+
+    #[test]
     fn only_what_was_changed_is_looked_at_again() {
         let of = |json| {
             let n: Notification = serde_json::from_value(json).expect("a notification");
-            touched(n.events)
+            touched(n.events())
         };
         let event = |action: &str, repository: &str| serde_json::json!({ "action": action, "target": { "repository": repository } });
         let events = [
