@@ -3,9 +3,8 @@
 use domain::{
     Micros,
     artifact::{
-        ArtifactKind, Card, Descriptor, Document, ImageConfig, MAX_REPORT_BYTES, Manifest,
-        ModelFacts, PickleFact, PickleScan, ScanFact, SignatureFact, Sources, TrustedKey, detect,
-        media_types, parse_packaging, parse_trivy,
+        ArtifactKind, Card, Descriptor, Document, ImageConfig, Manifest, ModelFacts, PickleFact,
+        PickleScan, ScanFact, SignatureFact, Sources, TrustedKey, detect, parse_packaging,
     },
     ids::Digest,
 };
@@ -21,8 +20,6 @@ use crate::{
 const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 /// Most layers that are looked into.
 const MAX_LAYERS: usize = 200;
-/// Most reports of one digest that are read.
-const MAX_REPORTS: usize = 8;
 /// Most other platforms of an index whose files are looked into.
 const MAX_OTHERS: usize = 4;
 /// Longest time for them; it has room in the time of the whole call.
@@ -398,87 +395,6 @@ impl Client {
         }
         contents
     }
-
-    /// The newest report among the referrers of a digest and of the manifest that was looked into.
-    #[allow(clippy::too_many_arguments)]
-    async fn scan(
-        &self,
-        repository: &str,
-        digest: &Digest,
-        manifest_digest: &Digest,
-        listed: &[Descriptor],
-        kind: ArtifactKind,
-        now: Micros,
-        notes: &mut Vec<String>,
-    ) -> Option<ScanFact> {
-        let mut reports: Vec<Descriptor> = listed
-            .iter()
-            .filter(|d| report_kind(d).is_some())
-            .cloned()
-            .collect();
-        if digest != manifest_digest {
-            match self.referrers(repository, manifest_digest).await {
-                Ok(more) => reports.extend(more.into_iter().filter(|d| report_kind(d).is_some())),
-                Err(e) => notes.push(format!(
-                    "Reports on the image of one platform could not be listed: {}",
-                    e.message()
-                )),
-            }
-        }
-        let mut newest: Option<ScanFact> = None;
-        for descriptor in reports.iter().take(MAX_REPORTS) {
-            let fact = match report_kind(descriptor) {
-                Some(Report::Trivy) => match self.trivy(repository, descriptor).await {
-                    Ok(report) => ScanFact::judge(
-                        report,
-                        kind,
-                        &[digest, manifest_digest],
-                        Some(descriptor.digest.clone()),
-                        now,
-                    ),
-                    Err(e) => {
-                        notes.push(format!("A scan report could not be read: {}", e.message()));
-                        continue;
-                    }
-                },
-                Some(Report::Sarif) => ScanFact::not_scannable(
-                    "SARIF",
-                    "There is a report in SARIF, which is not read; attach Trivy's JSON.",
-                    Some(descriptor.digest.clone()),
-                ),
-                None => continue,
-            };
-            let newer = newest
-                .as_ref()
-                .is_none_or(|old| old.report.created < fact.report.created);
-            if newer {
-                newest = Some(fact);
-            }
-        }
-        newest
-    }
-
-    async fn trivy(
-        &self,
-        repository: &str,
-        descriptor: &Descriptor,
-    ) -> Result<domain::artifact::ScanReport> {
-        let missing = || domain::artifact::Malformed::new("The scan report", "holds no report");
-        let Document::Manifest(manifest) = self.manifest(repository, &descriptor.digest).await?.1
-        else {
-            return Err(missing().into());
-        };
-        let layer = manifest.layers.first().ok_or_else(missing)?;
-        let bytes = self
-            .blob(
-                repository,
-                layer,
-                MAX_REPORT_BYTES as u64,
-                "The scan report",
-            )
-            .await?;
-        Ok(parse_trivy(&bytes)?)
-    }
 }
 
 /// Where an image of an index runs.
@@ -487,18 +403,4 @@ fn platform(descriptor: &Descriptor) -> String {
         .platform
         .as_ref()
         .map_or_else(|| "an unnamed platform".to_owned(), |p| p.label())
-}
-
-/// Kinds of reports that are attached to images.
-enum Report {
-    Trivy,
-    Sarif,
-}
-
-fn report_kind(descriptor: &Descriptor) -> Option<Report> {
-    match descriptor.artifact_type.as_deref()? {
-        media_types::TRIVY_REPORT => Some(Report::Trivy),
-        media_types::SARIF => Some(Report::Sarif),
-        _ => None,
-    }
 }

@@ -17,6 +17,7 @@ mod inspect;
 mod layers;
 mod port;
 mod referrers;
+mod scans;
 
 pub use address::AddressPolicy;
 pub use client::{Client, Page, Validated};

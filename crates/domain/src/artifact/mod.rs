@@ -49,4 +49,4 @@ pub use scan::{
 };
 pub use servability::{ArtifactAddress, Obstacle, Scheme, Servability, Way, WayOut, servability};
 pub use signature::{SignatureFact, TrustedKey, VerifiedBy};
-pub use trivy::{MAX_REPORT_BYTES, parse_trivy};
+pub use trivy::{MAX_REPORT_BYTES, is_trivy, parse_trivy};

@@ -13,6 +13,18 @@ pub const MAX_REPORT_BYTES: usize = 16 * 1024 * 1024;
 /// Findings that are kept, worst first.
 const KEPT_FINDINGS: usize = 50;
 
+/// Whether JSON that nothing calls a report is one of Trivy's.
+pub fn is_trivy(json: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    #[allow(dead_code)]
+    struct Shape {
+        schema_version: u64,
+        results: Vec<serde::de::IgnoredAny>,
+    }
+    json.len() <= MAX_REPORT_BYTES && serde_json::from_slice::<Shape>(json).is_ok()
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct TrivyReport {
