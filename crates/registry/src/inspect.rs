@@ -3,8 +3,9 @@
 use domain::{
     Micros,
     artifact::{
-        ArtifactKind, Card, Descriptor, Document, ImageConfig, Manifest, ModelFacts, PickleFact,
-        PickleScan, ScanFact, SignatureFact, Sources, TrustedKey, detect, parse_packaging,
+        ArtifactKind, Card, Descriptor, Document, FileLayer, ImageConfig, Manifest, ModelFacts,
+        PickleFact, PickleScan, ScanFact, SignatureFact, Sources, TrustedKey, detect,
+        parse_packaging,
     },
     ids::Digest,
 };
@@ -13,7 +14,7 @@ use crate::{
     client::Client,
     cosign::Keys,
     error::Result,
-    layers::{Contents, Scope},
+    layers::{Contents, Scope, file_names},
 };
 
 /// Largest configuration that is read.
@@ -227,6 +228,7 @@ impl Client {
             card: card.clone(),
             image,
             annotations: manifest.annotations.clone(),
+            file_layers: file_layers(manifest, kind),
         });
         facts.files.complete = complete;
         facts.artifact_bytes = Some(manifest.layers_size());
@@ -379,7 +381,8 @@ impl Client {
         }
         // A server's image is known by what it starts; its gigabytes of libraries say nothing more.
         let serves = image.and_then(ImageConfig::serving_hint).is_some();
-        for (number, layer) in manifest.layers.iter().enumerate() {
+        let names = file_names(&manifest.layers);
+        for (number, (layer, name)) in manifest.layers.iter().zip(&names).enumerate() {
             if number == MAX_LAYERS {
                 contents.gap(format!(
                     "There are more than {MAX_LAYERS} layers; the rest was not read."
@@ -390,11 +393,32 @@ impl Client {
                 contents.complete = false;
                 continue;
             }
-            self.look_into(repository, layer, &mut contents, budget)
+            self.look_into(repository, layer, name.as_deref(), &mut contents, budget)
                 .await;
         }
         contents
     }
+}
+
+/// The weights of Docker's model artifacts, which `oras pull` passes over.
+fn file_layers(manifest: &Manifest, kind: ArtifactKind) -> Vec<FileLayer> {
+    if kind != ArtifactKind::DockerModel {
+        return Vec::new();
+    }
+    let names = file_names(&manifest.layers);
+    let weights = |name: &String| name.ends_with(".gguf") || name.ends_with(".safetensors");
+    manifest
+        .layers
+        .iter()
+        .zip(names)
+        .filter_map(|(layer, name)| {
+            Some(FileLayer {
+                name: name.filter(weights)?,
+                digest: layer.digest.clone(),
+            })
+        })
+        .take(MAX_LAYERS)
+        .collect()
 }
 
 /// Where an image of an index runs.

@@ -13,6 +13,8 @@ use super::{
     malformed::clean,
     packaging::{PackagingFacts, count},
 };
+use crate::ids::Digest;
+
 /// Tensors of one type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DtypeTotal {
@@ -90,6 +92,17 @@ pub struct Sources {
     pub image: Option<ImageConfig>,
     /// The manifest's annotations.
     pub annotations: BTreeMap<String, String>,
+    /// Layers that are one file each.
+    pub file_layers: Vec<FileLayer>,
+}
+
+/// A layer that is one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileLayer {
+    /// What the file is called, or is to be called where nothing says it.
+    pub name: String,
+    /// Digest of the layer, which is that of the file.
+    pub digest: Digest,
 }
 
 /// What is known of a model.
@@ -136,10 +149,14 @@ pub struct ModelFacts {
     pub config: Option<ConfigJson>,
     /// The server in a serving image: `vLLM`.
     pub server: Option<String>,
-    /// The port that the server listens on.
+    /// The program that an image starts which is no server that we know: `python`.
+    pub program: Option<String>,
+    /// The port that the server or program listens on.
     pub port: Option<u16>,
     /// The files that are known.
     pub files: FileListing,
+    /// Layers that are one file each.
+    pub file_layers: Vec<FileLayer>,
     /// What could not be read and why, in sentences to show.
     pub notes: Vec<String>,
 }
@@ -158,6 +175,7 @@ impl ModelFacts {
             card,
             image,
             annotations,
+            file_layers,
         } = sources;
         let packaging = packaging.unwrap_or_default();
         let card_meta = card.map(|c| c.meta).unwrap_or_default();
@@ -213,6 +231,14 @@ impl ModelFacts {
             .reduce(u64::saturating_add)
             .filter(|_| files.complete);
         let hint = image.as_ref().and_then(ImageConfig::serving_hint);
+        let program = image
+            .as_ref()
+            .filter(|_| hint.is_none())
+            .and_then(ImageConfig::program);
+        let own_port = image
+            .as_ref()
+            .filter(|_| program.is_some())
+            .and_then(|i| i.ports.iter().copied().min());
 
         Self {
             name: packaging
@@ -282,9 +308,11 @@ impl ModelFacts {
             index_bytes,
             config,
             artifact_bytes: None,
-            port: hint.as_ref().and_then(|h| h.port),
+            port: hint.as_ref().and_then(|h| h.port).or(own_port),
             server: hint.map(|h| h.server),
+            program,
             files,
+            file_layers,
             notes: Vec::new(),
         }
     }

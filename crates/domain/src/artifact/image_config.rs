@@ -149,6 +149,15 @@ impl ImageConfig {
         })
     }
 
+    /// The program that the image starts, by its name alone: arguments may hold secrets. A shell
+    /// without a script is none, but what base images start.
+    pub fn program(&self) -> Option<String> {
+        let first = self.command.first()?.split_whitespace().next()?;
+        let name = first.rsplit('/').next().unwrap_or(first);
+        let shell = matches!(name, "sh" | "bash" | "ash" | "dash");
+        (!name.is_empty() && !(shell && self.command.len() == 1)).then(|| name.to_owned())
+    }
+
     /// Whether the image starts a model server by itself, and how we know.
     pub fn serving_hint(&self) -> Option<ServingHint> {
         let first_port = self.ports.iter().copied().min();
@@ -208,9 +217,19 @@ mod tests {
         let config =
             ImageConfig::parse(br#"{"os":"linux","architecture":"amd64","config":{"Cmd":["sh"]}}"#)
                 .unwrap();
-        assert_eq!(config.serving_hint(), None);
+        assert_eq!((config.serving_hint(), config.program()), (None, None));
         assert_eq!(ImageConfig::parse(b"{}").unwrap(), ImageConfig::default());
         assert!(ImageConfig::parse(b"[1").is_err());
+    }
+
+    #[test]
+    fn any_other_program_is_named_without_its_arguments() {
+        let config = ImageConfig::parse(
+            br#"{"config":{"Entrypoint":["/usr/bin/python","-m","model","--token=x"]}}"#,
+        )
+        .unwrap();
+        assert_eq!(config.serving_hint(), None);
+        assert_eq!(config.program().as_deref(), Some("python"));
     }
 
     #[test]

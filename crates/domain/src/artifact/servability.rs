@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{facts::ModelFacts, kind::ArtifactKind};
+use super::{facts::ModelFacts, kind::ArtifactKind, packed::model_artifact};
 use crate::{ids::Digest, observed::ClusterFacts};
 
 /// Where an artifact lies: host (with port), repository and digest.
@@ -100,7 +100,7 @@ impl Servability {
         self.ways.first()
     }
 
-    fn blocked(
+    pub(super) fn blocked(
         &mut self,
         scheme: Option<Scheme>,
         reason: impl Into<String>,
@@ -127,6 +127,9 @@ pub fn servability(
         ArtifactKind::ServingImage => serving_image(&mut result, address, facts),
         ArtifactKind::ModelPack | ArtifactKind::KitOps | ArtifactKind::DockerModel => {
             model_artifact(&mut result, address, kind, facts, cluster);
+        }
+        ArtifactKind::OtherImage | ArtifactKind::Unknown if facts.program.is_some() => {
+            other_image(&mut result, address, facts);
         }
         ArtifactKind::OtherImage => result.blocked(
             None,
@@ -268,70 +271,25 @@ fn serving_image(result: &mut Servability, address: &ArtifactAddress, facts: &Mo
     });
 }
 
-fn model_artifact(
-    result: &mut Servability,
-    address: &ArtifactAddress,
-    kind: ArtifactKind,
-    facts: &ModelFacts,
-    cluster: &ClusterFacts,
-) {
-    let reference = address.reference();
-    // Prefixes of KServe's own schemes say nothing about these artifacts; a prefix that somebody
-    // added for them does.
-    for prefix in cluster.storage_prefixes.iter().filter(|p| handles(p, kind)) {
-        result.ways.push(Way {
-            scheme: Scheme::StorageContainer,
-            uri: format!("{prefix}{reference}"),
-            formats: facts.runtime_formats.clone(),
-            how: format!("A ClusterStorageContainer of this cluster takes addresses that begin with {prefix}."),
-            needs: vec!["What it does with the artifact is its own matter; try it in development first.".into()],
-        });
-    }
-    if result.ways.is_empty() {
-        let label = kind.label();
-        result.blocked(
-            None,
-            format!("KServe cannot load a {label} artifact by itself, and no ClusterStorageContainer of this cluster handles one."),
-            Some(WayOut {
-                text: format!("Repack it as a model image: unpack the {label}, build an image with its files under /models, push it beside this one."),
-                snippet: Some(repack(kind, &reference)),
-            }),
-        );
-    }
-}
-
-/// Whether a storage container's prefix names a packaging.
-fn handles(prefix: &str, kind: ArtifactKind) -> bool {
-    let names: &[&str] = match kind {
-        ArtifactKind::ModelPack => &["modelpack", "modctl", "cncf"],
-        ArtifactKind::KitOps => &["kit", "kitops", "modelkit", "jozu"],
-        ArtifactKind::DockerModel => &["docker-model", "dockermodel", "docker+model"],
-        _ => &[],
-    };
-    let scheme = prefix
-        .split("://")
-        .next()
-        .unwrap_or_default()
-        .to_lowercase();
-    names.iter().any(|name| scheme == *name)
+/// A predictor of somebody's own, such as KServe's SDK makes.
+fn other_image(result: &mut Servability, address: &ArtifactAddress, facts: &ModelFacts) {
+    let program = facts.program.as_deref().unwrap_or("a program");
+    result.ways.push(Way {
+        scheme: Scheme::ServingImage,
+        uri: address.reference(),
+        formats: Vec::new(),
+        how: format!("The image starts {program} itself: as predictor.containers."),
+        needs: vec![
+            format!("{program} is no model server that we know: that it serves a model, and by which protocol, only whoever built the image can say."),
+            "Readiness, port and health path are the image's own; check them in the wizard.".into(),
+        ],
+    });
 }
 
 /// A Dockerfile for a model image; `copy` is its COPY line.
-fn dockerfile(copy: &str) -> String {
+pub(super) fn dockerfile(copy: &str) -> String {
     format!(
         "# sh and ln are needed by oci://; oci+native:// works without\nFROM docker.io/library/busybox:1.37\n{copy}\nUSER 65534\nCMD [\"sh\", \"-c\", \"sleep infinity\"]\n"
-    )
-}
-
-fn repack(kind: ArtifactKind, reference: &str) -> String {
-    let unpack = match kind {
-        ArtifactKind::KitOps => format!("kit unpack {reference} -d ./model"),
-        ArtifactKind::DockerModel => format!("oras pull {reference} -o ./model"),
-        _ => format!("modctl pull {reference} --extract-dir ./model"),
-    };
-    format!(
-        "# {unpack}\n# docker build -t REGISTRY/REPOSITORY:TAG . && docker push REGISTRY/REPOSITORY:TAG\n{}",
-        dockerfile("COPY ./model/ /models/")
     )
 }
 
@@ -423,30 +381,17 @@ mod tests {
     }
 
     #[test]
-    fn model_artifacts_are_to_be_repacked_unless_the_cluster_has_a_way() {
-        for kind in [
-            ArtifactKind::ModelPack,
-            ArtifactKind::KitOps,
-            ArtifactKind::DockerModel,
-        ] {
-            let plain = ClusterFacts {
-                storage_prefixes: vec!["s3://".into(), "oci://".into()],
-                ..cluster("1.34")
-            };
-            let result = servability(&address(), kind, &ModelFacts::default(), &plain);
-            assert!(result.ways.is_empty());
-            let way_out = result.obstacles[0].way_out.as_ref().unwrap();
-            assert!(way_out.snippet.as_ref().unwrap().contains("/models/"));
-        }
-        let able = ClusterFacts {
-            storage_prefixes: vec!["kit://".into()],
-            ..cluster("1.34")
+    fn an_image_that_starts_something_else_can_be_tried() {
+        let facts = ModelFacts {
+            program: Some("python".into()),
+            ..ModelFacts::default()
         };
-        assert_eq!(
-            schemes(ArtifactKind::KitOps, &able),
-            [Scheme::StorageContainer]
-        );
-        assert_eq!(schemes(ArtifactKind::ModelPack, &able), []);
+        for kind in [ArtifactKind::OtherImage, ArtifactKind::Unknown] {
+            let result = servability(&address(), kind, &facts, &cluster("1.34"));
+            let way = result.best().unwrap();
+            assert_eq!(way.scheme, Scheme::ServingImage);
+            assert!(way.needs[0].contains("python is no model server that we know"));
+        }
     }
 
     #[test]

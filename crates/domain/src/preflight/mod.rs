@@ -18,6 +18,7 @@ mod shape;
 mod storage;
 
 pub use context::{Checked, Target};
+pub(crate) use storage::{SCHEMES, matches_uri};
 
 use crate::finding::{Finding, Severity};
 use serde_json::Value;

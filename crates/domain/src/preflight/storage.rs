@@ -118,9 +118,19 @@ fn oci_way<'a>(c: &'a Checked<'_>, uri: &str) -> Option<&'a str> {
 
 fn by_container(c: &Checked<'_>, uri: &str) -> bool {
     let facts = c.target.facts;
-    facts.storage_prefixes.iter().any(|p| !p.is_empty() && uri.starts_with(p.as_str()))
-        // A pattern that cannot be read matches nothing.
-        || facts.storage_regexes.iter().any(|r| regex::RegexBuilder::new(r).size_limit(1 << 20).build().is_ok_and(|r| r.is_match(uri)))
+    facts
+        .storage_prefixes
+        .iter()
+        .any(|p| !p.is_empty() && uri.starts_with(p.as_str()))
+        || facts.storage_regexes.iter().any(|r| matches_uri(r, uri))
+}
+
+/// Whether a storage container's pattern takes an address; one that cannot be read takes none.
+pub(crate) fn matches_uri(pattern: &str, uri: &str) -> bool {
+    regex::RegexBuilder::new(pattern)
+        .size_limit(1 << 20)
+        .build()
+        .is_ok_and(|r| r.is_match(uri))
 }
 
 fn missing(c: &Checked<'_>, out: &mut Out) {

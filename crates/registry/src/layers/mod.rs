@@ -3,6 +3,7 @@
 //! be avoided, and never beyond a limit where it cannot.
 
 mod collect;
+mod found;
 mod source;
 mod tar;
 
@@ -56,36 +57,64 @@ fn form(media_type: &str) -> Form {
     }
 }
 
-/// The name of a layer that is one file; `None` when it has one that nobody should have.
-fn raw_name(layer: &Descriptor) -> Option<String> {
-    let named = FILE_ANNOTATIONS
+/// The names of the layers that are one file each, in their order; `None` for other layers, and for
+/// a name that nobody should have.
+pub(crate) fn file_names(layers: &[Descriptor]) -> Vec<Option<String>> {
+    let own = |layer: &Descriptor| {
+        FILE_ANNOTATIONS
+            .iter()
+            .find_map(|key| layer.annotations.get(*key).cloned())
+    };
+    // Docker's layers carry no name. Of several of one kind each is a part of the model.
+    let parts = |end: &str| {
+        let unnamed = layers.iter().filter(|l| own(l).is_none());
+        unnamed.filter(|l| kind_name(l) == end).count()
+    };
+    let mut seen = std::collections::BTreeMap::<&str, usize>::new();
+    layers
         .iter()
-        .find_map(|key| layer.annotations.get(*key));
-    if let Some(name) = named {
-        return clean_path(name);
+        .map(|layer| {
+            if form(&layer.media_type) != Form::Raw {
+                return None;
+            }
+            if let Some(name) = own(layer) {
+                return clean_path(&name);
+            }
+            let name = kind_name(layer);
+            let number = seen.entry(name).or_default();
+            *number += 1;
+            Some(match (name.strip_prefix("model."), parts(name)) {
+                (Some(end), of @ 2..) => format!("model-{number:05}-of-{of:05}.{end}"),
+                _ => name.to_owned(),
+            })
+        })
+        .collect()
+}
+
+/// What a layer that is one file is called by its kind.
+fn kind_name(layer: &Descriptor) -> &'static str {
+    let kind = &layer.media_type;
+    if kind.contains("mmproj") {
+        "mmproj.gguf"
+    } else if kind.contains("gguf") {
+        "model.gguf"
+    } else if kind.contains("safetensors") {
+        "model.safetensors"
+    } else if kind.contains("license") {
+        "LICENSE"
+    } else {
+        "file"
     }
-    Some({
-        let kind = &layer.media_type;
-        let name = if kind.contains("gguf") {
-            "model.gguf"
-        } else if kind.contains("safetensors") {
-            "model.safetensors"
-        } else if kind.contains("license") {
-            "LICENSE"
-        } else {
-            "file"
-        };
-        name.to_owned()
-    })
 }
 
 impl Client {
-    /// Looks into one layer and adds what it finds. `budget` is what may still be downloaded for
-    /// this artifact, in bytes; it shrinks by what was.
+    /// Looks into one layer and adds what it finds. `name` is that of a layer that is one file,
+    /// `budget` what may still be downloaded for this artifact, in bytes; it shrinks by what was.
     pub(crate) async fn look_into(
         &self,
         repository: &str,
         layer: &Descriptor,
+        name: Option<&str>,
         contents: &mut Contents,
         budget: &mut u64,
     ) {
@@ -100,7 +129,14 @@ impl Client {
             return;
         }
         let mut downloaded = 0;
-        let work = self.read_layer(repository, layer, form, contents, *budget, &mut downloaded);
+        let work = self.read_layer(
+            repository,
+            layer,
+            (form, name),
+            contents,
+            *budget,
+            &mut downloaded,
+        );
         let result = tokio::time::timeout(LAYER_TIME, work).await;
         *budget = budget.saturating_sub(downloaded);
         match result {
@@ -128,7 +164,7 @@ impl Client {
         &self,
         repository: &str,
         layer: &Descriptor,
-        form: Form,
+        (form, name): (Form, Option<&str>),
         contents: &mut Contents,
         budget: u64,
         downloaded: &mut u64,
@@ -163,8 +199,8 @@ impl Client {
             }
         };
         let result = match form {
-            Form::Raw => match raw_name(layer) {
-                Some(name) => contents.take_raw(&name, layer.size, &mut source).await,
+            Form::Raw => match name {
+                Some(name) => contents.take_raw(name, layer.size, &mut source).await,
                 None => Err(Stop::Malformed("has a file name that climbs or hides")),
             },
             _ => read_tar(&mut source, contents).await,
@@ -250,6 +286,37 @@ mod tests {
         }
         assert!(found(&[pickle.clone(), mark]).pickles().is_empty());
         assert!(found(&[pickle, opaque]).pickles().is_empty());
+    }
+
+    #[test]
+    fn layers_that_are_one_file_have_a_name_each() {
+        let layer = |kind: &str, title: Option<&str>| {
+            let mut layer = serde_json::json!({"mediaType": format!("application/vnd.docker.ai.{kind}"), "size": 1,
+                "digest": domain::ids::Digest::of(kind.as_bytes()).as_str()});
+            if let Some(title) = title {
+                layer["annotations"] = serde_json::json!({"org.opencontainers.image.title": title});
+            }
+            serde_json::from_value::<Descriptor>(layer).unwrap()
+        };
+        let names = |layers: &[Descriptor]| -> Vec<String> {
+            let names = file_names(layers).into_iter();
+            names.map(|n| n.unwrap_or_else(|| "-".into())).collect()
+        };
+        let (gguf, license) = (layer("gguf.v3", None), layer("license", None));
+        assert_eq!(names(&[gguf.clone(), license]), ["model.gguf", "LICENSE"]);
+        assert_eq!(
+            names(&[gguf.clone(), layer("mmproj", None), gguf]),
+            [
+                "model-00001-of-00002.gguf",
+                "mmproj.gguf",
+                "model-00002-of-00002.gguf"
+            ]
+        );
+        let climbs = layer("gguf.v3", Some("../../model.pkl"));
+        assert_eq!(
+            names(&[climbs, layer("x", Some("a.json"))]),
+            ["-", "a.json"]
+        );
     }
 
     #[test]
