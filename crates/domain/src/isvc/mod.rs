@@ -356,7 +356,8 @@ impl<'a> View<'a> {
     /// `tensorParallelSize`, which KServe makes the count.
     pub fn worker_gpu_count(&self) -> i64 {
         let worker = &self.predictor()["workerSpec"];
-        let stated: i64 = parts::gpus(&parts::amounts(worker, None, true))
+        let asked = of_part("spec.predictor.workerSpec", worker, None, &[]);
+        let stated: i64 = parts::gpus(&sum(asked.iter().map(|a| &a.requests)))
             .values()
             .sum();
         if stated > 0 {

@@ -38,6 +38,7 @@ pub(super) fn scan_archive(
     let mut at = directory(bytes)?;
     let mut names = BTreeSet::new();
     let mut found = false;
+    let mut scanned = 0;
     while at.start < at.end {
         let record = bytes.get(at.clone()).ok_or(ODD)?;
         if !record.starts_with(ENTRY) {
@@ -69,6 +70,11 @@ pub(super) fn scan_archive(
                 return Err(ODD);
             }
             let body = file.get(data..data.saturating_add(size)).ok_or(ODD)?;
+            // Files that overlap are none of a writer's, and would be scanned over and over.
+            scanned += body.len();
+            if scanned > bytes.len() {
+                return Err(ODD);
+            }
             scan_pickles(body, walk, true)?;
             found = true;
         }
@@ -138,7 +144,10 @@ fn scan_beginning(bytes: &[u8], walk: &mut Walk) {
             return;
         };
         if is_pickle(name) && method == 0 && flags & 1 == 0 {
-            size = size.max(scan_one(body, walk).unwrap_or_default());
+            match scan_one(body, walk) {
+                Ok(length) => size = size.max(length),
+                Err(_) => return,
+            }
         }
         let mut next = body.get(size..).unwrap_or_default();
         if flags & 8 != 0 {
