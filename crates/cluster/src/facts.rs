@@ -90,6 +90,15 @@ async fn read(cluster: &Cluster, connection: &Connection) -> Option<ClusterFacts
     let version_known = kserve_version.as_deref().and_then(older_mode_names);
     let data = cluster.data();
     let settings = data.settings.clone().unwrap_or_default();
+    // Where neither the controller nor its ConfigMap can be seen (a distribution puts them elsewhere),
+    // what runs tells.
+    let older_mode_names = version_known.unwrap_or_else(|| match &settings.default_mode {
+        Some(_) => settings.older_mode_names,
+        None => {
+            let objects = data.deployments.values().flat_map(BTreeMap::values);
+            older_by_status(objects.filter_map(|e| e.object.as_ref()?.get()).take(20))
+        }
+    });
     let all = |part: fn(&UriFormats) -> &Vec<String>| -> Vec<String> {
         let mut list: Vec<String> = data.storage.values().flat_map(part).cloned().collect();
         list.sort();
@@ -104,7 +113,7 @@ async fn read(cluster: &Cluster, connection: &Connection) -> Option<ClusterFacts
             .to_owned(),
         kserve_version,
         default_mode: settings.default_mode,
-        older_mode_names: version_known.unwrap_or(settings.older_mode_names),
+        older_mode_names,
         gateway_api: settings.gateway_api,
         modelcar: settings.modelcar,
         oci_fetch: settings.oci_fetch,
@@ -123,6 +132,14 @@ fn older_mode_names(version: &str) -> Option<bool> {
     let minor = version.trim_start_matches('v').strip_prefix("0.")?;
     let digits = minor.split(|c: char| !c.is_ascii_digit()).next()?;
     Some(digits.parse::<u32>().ok()? < 16)
+}
+
+/// Does a status have a mode's older name? KServe writes there what it calls it itself.
+fn older_by_status(mut objects: impl Iterator<Item = Value>) -> bool {
+    objects.any(|o| {
+        let written = o.pointer("/status/deploymentMode").and_then(Value::as_str);
+        written.is_some_and(|w| Mode::parse(w).is_some_and(|m| m.older_name() == w))
+    })
 }
 
 #[derive(Deserialize)]
@@ -260,6 +277,11 @@ mod tests {
         ] {
             assert_eq!(older_mode_names(version), older, "{version}");
         }
+        let told = |mode: &str| {
+            older_by_status([json!({}), json!({"status": {"deploymentMode": mode}})].into_iter())
+        };
+        assert!(told("RawDeployment") && told("Serverless"));
+        assert!(!told("Standard") && !told("ModelMesh"));
     }
 
     #[test]

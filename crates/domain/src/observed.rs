@@ -254,7 +254,8 @@ pub struct ClusterFacts {
     /// `Standard` or `Knative`, from `inferenceservice-config`
     pub default_mode: Option<String>,
     /// Modes are called `RawDeployment` and `Serverless` here (KServe < 0.16): `Standard` and `Knative`
-    /// would be taken as unknown, which means as the default.
+    /// would be taken as unknown, which means as the default. From the controller's version, else from
+    /// the ConfigMap's own spelling, else from what runs.
     #[serde(default)]
     pub older_mode_names: bool,
     /// `ingress.enableGatewayApi`
