@@ -155,7 +155,8 @@ impl ImageConfig {
         let first = self.command.first()?.split_whitespace().next()?;
         let name = first.rsplit('/').next().unwrap_or(first);
         let shell = matches!(name, "sh" | "bash" | "ash" | "dash");
-        (!name.is_empty() && !(shell && self.command.len() == 1)).then(|| name.to_owned())
+        let bare_shell = shell && self.command.len() == 1;
+        (!name.is_empty() && !bare_shell).then(|| name.to_owned())
     }
 
     /// Whether the image starts a model server by itself, and how we know.
