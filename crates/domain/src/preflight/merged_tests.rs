@@ -25,6 +25,9 @@ fn what_the_runtime_tolerates_and_selects_counts_as_the_manifests_own() {
     predictor(&mut m)["tolerations"] = Value::Null;
     w.runtimes[0].spec["tolerations"] = json!([{"key": "nvidia.com/gpu", "operator": "Exists"}]);
     assert_eq!(errors(&m, &w), []);
+    let known = std::mem::take(&mut w.runtimes);
+    assert_eq!(errors(&m, &w), [], "no runtimes are known");
+    w.runtimes = known;
     w.runtimes[0].spec["nodeSelector"] = json!({"pool": "inference"});
     assert_eq!(
         errors(&m, &w),

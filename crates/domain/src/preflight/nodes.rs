@@ -142,6 +142,8 @@ fn fits_no_node(c: &Checked<'_>, out: &mut Out) {
         .any(|v| v.placeable && !v.because.iter().any(|b| b.starts_with("has no ")));
     let way = if too_large {
         "Ask for less per pod."
+    } else if tolerations_unknown(c) {
+        return;
     } else {
         "Change its tolerations, node selector or affinity so that a node remains, or choose another cluster."
     };
@@ -172,7 +174,17 @@ fn with_gpus<'a>(c: &Checked<'a>) -> Vec<&'a Node> {
         .collect()
 }
 
+/// The runtime may tolerate what the manifest does not, and it is not known which one it will be.
+fn tolerations_unknown(c: &Checked<'_>) -> bool {
+    c.placement.tolerations.is_empty()
+        && c.view.model().is_object()
+        && c.runtime.runtime().is_none()
+}
+
 fn gpu_taint(c: &Checked<'_>, out: &mut Out) {
+    if tolerations_unknown(c) {
+        return;
+    }
     let nodes = with_gpus(c);
     let blocked: Vec<_> = nodes
         .iter()

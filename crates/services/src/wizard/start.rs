@@ -148,7 +148,7 @@ impl Wizard {
                     .or_else(|| {
                         runtime::supporting(&runtimes, &form.namespace, &format, None)
                             .into_iter()
-                            .next()
+                            .find(|r| !r.multi_node)
                     })?;
                 Some((f.clone(), r.name.clone()))
             });
