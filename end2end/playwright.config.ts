@@ -29,7 +29,8 @@ export default defineConfig<Options>({
     locale: "en-GB",
     timezoneId: "Europe/Berlin",
     screenshot: "only-on-failure",
-    trace: "retain-on-failure",
+    // A film of every page costs a core of the two that there are; what stood on it is kept.
+    trace: { mode: "retain-on-failure", screenshots: false },
     launchOptions: {
       executablePath: process.env.GATEHOUSE_CHROMIUM ?? "/usr/bin/chromium",
       args: [

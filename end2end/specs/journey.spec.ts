@@ -118,7 +118,9 @@ test.describe("a deployment's life", () => {
       await expect(page.locator("main")).toContainText("2 of 2 ready", { timeout: 250 });
     }).toPass({ timeout: 45_000 });
     // The page that the list of revisions leads to.
-    await opens(page, `${deployment}/rollback/1`);
+    await opens(page, `${deployment}?tab=revisions`);
+    await page.getByRole("link", { name: "Roll back to this" }).last().click();
+    await expect(page.getByRole("button", { name: "Ask for the rollback" })).toBeVisible();
     await picture(page, "rollback");
   });
 

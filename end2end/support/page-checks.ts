@@ -1,6 +1,6 @@
 // What must hold on every page: no axe finding, nothing wider than the window, nothing logged.
 import { AxeBuilder } from "@axe-core/playwright";
-import { expect, type Page, type TestInfo } from "@playwright/test";
+import { expect, type Browser, type Page, type TestInfo } from "@playwright/test";
 import { join } from "node:path";
 
 const WIDTHS = [1440, 390] as const;
@@ -23,24 +23,26 @@ async function findingsOfCopy(page: Page) {
   const browser = page.context().browser();
   if (!browser) throw new Error("the page belongs to no browser");
   const dark = await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches);
-  const context = await browser.newContext({
-    javaScriptEnabled: true,
-    viewport: page.viewportSize(),
-    colorScheme: dark ? "dark" : "light",
-    storageState: await page.context().storageState(),
-  });
-  try {
-    const body = (await page.content())
-      .replace(/<script\b[^>]*>[\s\S]*?<\/script>/gi, "")
-      .replace(/<(\/?)noscript\b[^>]*>/gi, "<$1div>");
-    const copy = await context.newPage();
-    const url = page.url();
-    await copy.route(url, (route) => route.fulfill({ body, contentType: "text/html; charset=utf-8" }), { times: 1 });
-    await copy.goto(url);
-    return await findings(copy);
-  } finally {
-    await context.close();
-  }
+  const body = (await page.content())
+    .replace(/<script\b[^>]*>[\s\S]*?<\/script>/gi, "")
+    .replace(/<(\/?)noscript\b[^>]*>/gi, "<$1div>");
+  // One page serves all copies: making a browser's context takes longer than axe does.
+  const copy = await (copies.get(browser) ?? copies.set(browser, copyPage(browser)).get(browser));
+  if (!copy) throw new Error("no page for copies");
+  const size = page.viewportSize();
+  if (size) await copy.setViewportSize(size);
+  await copy.emulateMedia({ colorScheme: dark ? "dark" : "light" });
+  const url = page.url();
+  await copy.route(url, (route) => route.fulfill({ body, contentType: "text/html; charset=utf-8" }), { times: 1 });
+  await copy.goto(url);
+  return findings(copy);
+}
+
+const copies = new WeakMap<Browser, Promise<Page>>();
+
+async function copyPage(browser: Browser) {
+  const context = await browser.newContext({ javaScriptEnabled: true });
+  return context.newPage();
 }
 
 /** Fails when the page can be scrolled sideways. */

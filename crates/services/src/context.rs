@@ -10,7 +10,7 @@ use domain::{
     Error, Kind, Result,
     access::{ApprovalRule, Scope},
     ids::{ChangeId, Digest, RecordId},
-    person::GroupSnapshot,
+    person::{ClusterIdentity, GroupSnapshot},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -83,6 +83,18 @@ impl Ctx {
         }
         let why = h.problem.unwrap_or_else(|| "it does not answer".into());
         Some(format!("Cluster {cluster} is away: {why}."))
+    }
+
+    /// Whom a cluster is asked as, in this person's name.
+    ///
+    /// Errors: why it cannot be asked now, as a sentence.
+    pub fn asks_as(&self, cluster: &str, caller: &Caller) -> Result<ClusterIdentity, String> {
+        if let Some(why) = self.away(cluster) {
+            return Err(why);
+        }
+        self.clusters
+            .identity(cluster, &caller.username, &caller.groups.groups)
+            .map_err(|e| format!("{}.", e.message))
     }
 
     /// The caller with groups that are young enough to act by: who asks for a change or decides one

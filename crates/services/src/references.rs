@@ -43,15 +43,9 @@ pub(crate) async fn look(
             "Volume claims and service accounts could not be looked at; they are taken as written. {why}"
         )),
     };
-    if let Some(why) = ctx.away(cluster) {
-        return unchecked(&why);
-    }
-    let who = match ctx
-        .clusters
-        .identity(cluster, &caller.username, &caller.groups.groups)
-    {
+    let who = match ctx.asks_as(cluster, caller) {
         Ok(who) => who,
-        Err(e) => return unchecked(&format!("{}.", e.message)),
+        Err(why) => return unchecked(&why),
     };
     let who = &who;
     let asked = wanted

@@ -36,15 +36,9 @@ pub(crate) async fn of(ctx: &Ctx, caller: &Caller, place: &Place) -> Secrets {
     let unchecked = |why: &str| Secrets::Unknown {
         why: format!("Names of Secrets can be neither offered nor checked now. {why}"),
     };
-    if let Some(why) = ctx.away(cluster) {
-        return unchecked(&why);
-    }
-    let who = match ctx
-        .clusters
-        .identity(cluster, &caller.username, &caller.groups.groups)
-    {
+    let who = match ctx.asks_as(cluster, caller) {
         Ok(who) => who,
-        Err(e) => return unchecked(&format!("{}.", e.message)),
+        Err(why) => return unchecked(&why),
     };
     let asked = ctx.clusters.secrets(cluster, &who, &place.namespace);
     match tokio::time::timeout(PAGE_WAITS, asked).await {

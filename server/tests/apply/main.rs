@@ -33,19 +33,24 @@ stories!(
     neither_the_requester_nor_a_stale_page_decides,
 );
 
+/// A worker dies there, and another one ends what it began.
+async fn die_once(setup: &Setup, boundary: &'static str) {
+    die_at(Some(boundary));
+    let died = setup.work_until_dead().await;
+    assert!(died, "nothing passes {boundary}");
+    die_at(None);
+    // The lease of the dead worker has to run out first.
+    setup.clock.forward(2 * Micros::MINUTE);
+    setup.work_until_quiet().await;
+}
+
 async fn each_boundary_may_be_the_last_thing_that_happens(kind: Kind) {
     for boundary in BOUNDARIES {
         let setup = Setup::new(kind).await;
         let change = setup.submitted().await;
         setup.approve(change).await;
         setup.clock.forward(11 * Micros::SECOND);
-        die_at(Some(boundary));
-        let died = setup.work_until_dead().await;
-        assert!(died, "nothing passes {boundary}");
-        die_at(None);
-        // The lease of the dead worker has to run out first.
-        setup.clock.forward(2 * Micros::MINUTE);
-        setup.work_until_quiet().await;
+        die_once(&setup, boundary).await;
 
         let state = setup
             .db
@@ -81,12 +86,7 @@ async fn each_boundary_of_an_update_and_a_delete_too(kind: Kind) {
             let change = setup.ask(&key, ask).await;
             setup.approve(change).await;
             setup.clock.forward(11 * Micros::SECOND);
-            die_at(Some(boundary));
-            let died = setup.work_until_dead().await;
-            assert!(died, "nothing passes {boundary}");
-            die_at(None);
-            setup.clock.forward(2 * Micros::MINUTE);
-            setup.work_until_quiet().await;
+            die_once(&setup, boundary).await;
 
             assert_eq!(
                 setup.state(change).await,

@@ -173,31 +173,13 @@ fn fetch_layers(address: &ArtifactAddress, layers: &[FileLayer]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{artifact::servability, ids::Digest};
-
-    fn address() -> ArtifactAddress {
-        ArtifactAddress {
-            host: "registry:5000".into(),
-            repository: "models/x".into(),
-            digest: Digest::of(b"x"),
-        }
-    }
-
-    fn cluster(version: &str) -> ClusterFacts {
-        ClusterFacts {
-            kubernetes_version: version.into(),
-            modelcar: Some(true),
-            ..ClusterFacts::default()
-        }
-    }
-
-    fn schemes(kind: ArtifactKind, cluster: &ClusterFacts) -> Vec<Scheme> {
-        servability(&address(), kind, &ModelFacts::default(), cluster)
-            .ways
-            .into_iter()
-            .map(|w| w.scheme)
-            .collect()
-    }
+    use crate::{
+        artifact::{
+            servability,
+            servability::tests::{address, cluster, schemes},
+        },
+        ids::Digest,
+    };
 
     #[test]
     fn model_artifacts_are_to_be_repacked_unless_the_cluster_has_a_way() {

@@ -306,10 +306,10 @@ fn kubernetes(version: &str) -> Option<(u32, u32)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn address() -> ArtifactAddress {
+    pub fn address() -> ArtifactAddress {
         ArtifactAddress {
             host: "registry:5000".into(),
             repository: "models/x".into(),
@@ -317,7 +317,7 @@ mod tests {
         }
     }
 
-    fn cluster(version: &str) -> ClusterFacts {
+    pub fn cluster(version: &str) -> ClusterFacts {
         ClusterFacts {
             kubernetes_version: version.into(),
             modelcar: Some(true),
@@ -325,7 +325,7 @@ mod tests {
         }
     }
 
-    fn schemes(kind: ArtifactKind, cluster: &ClusterFacts) -> Vec<Scheme> {
+    pub fn schemes(kind: ArtifactKind, cluster: &ClusterFacts) -> Vec<Scheme> {
         servability(&address(), kind, &ModelFacts::default(), cluster)
             .ways
             .into_iter()
