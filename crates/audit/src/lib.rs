@@ -8,8 +8,11 @@
 //! Nothing here stores anything or asks for the time or for randomness.
 
 mod bytes;
+pub mod checkpoint;
+pub mod evidence;
 mod keyring;
 mod record;
+pub mod tree;
 
 pub use bytes::{MAX_RECORD_BYTES, Seal, VERSION, decode, encode};
 pub use keyring::{Keyring, PersonKey};
