@@ -80,7 +80,7 @@ impl AuditLog {
         self.0.policy.may_anywhere(caller, Action::ViewAudit)
     }
 
-    fn narrowed(&self, caller: &Caller, filter: &AuditFilter) -> AuditFilter {
+    pub(crate) fn narrowed(&self, caller: &Caller, filter: &AuditFilter) -> AuditFilter {
         AuditFilter {
             scopes: self.0.policy.scopes(caller, Action::ViewAudit),
             own: Some(caller.person),

@@ -60,6 +60,8 @@ pub struct Ctx {
     pub settings: Arc<Settings>,
     /// Seals secrets at rest.
     pub vault: Arc<crate::vault::Vault>,
+    /// What the audit log's checkpoints are signed with.
+    pub log_keys: Arc<crate::checkpoints::LogKeys>,
     /// Called at each boundary between decided and applied with its name; tests kill the process there.
     pub boundary: fn(&'static str),
 }

@@ -7,9 +7,11 @@ pub mod authz;
 mod caller;
 pub mod catalog;
 pub mod changes;
+pub mod checkpoints;
 pub mod clusters;
 mod context;
 pub mod deployments;
+pub mod evidence;
 mod facts;
 pub mod markdown;
 mod moved;
@@ -39,6 +41,7 @@ pub struct Services {
     pub deployments: deployments::Deployments,
     pub clusters: clusters::ClusterPages,
     pub audit: audit::AuditLog,
+    pub checkpoints: checkpoints::Checkpoints,
     pub overview: overview::Overview,
     pub ctx: Ctx,
 }
@@ -55,6 +58,7 @@ impl Services {
             deployments: deployments::Deployments(ctx.clone()),
             clusters: clusters::ClusterPages(ctx.clone()),
             audit: audit::AuditLog(ctx.clone()),
+            checkpoints: checkpoints::Checkpoints(ctx.clone()),
             overview: overview::Overview(ctx.clone()),
             ctx,
         }

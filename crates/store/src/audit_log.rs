@@ -151,7 +151,11 @@ impl Db {
         Ok(records)
     }
 
-    fn audit_query(&self, filter: &AuditFilter, who: Option<&[PersonId]>) -> Result<Sql> {
+    async fn audit_query(&self, filter: &AuditFilter) -> Result<Sql> {
+        let who = match &filter.who {
+            Some(words) => Some(named(&mut self.read().await?, words).await?),
+            None => None,
+        };
         let mut q = Sql::new("SELECT ");
         q.push(COLUMNS).push(
             " FROM audit_records r LEFT JOIN person_keys k ON k.pseudonym = r.person WHERE 1 = 1",
@@ -256,17 +260,53 @@ impl AuditStore for Db {
         limit: usize,
     ) -> Result<Page<Record>> {
         let limit = page_limit(limit);
-        let who = match &filter.who {
-            Some(words) => Some(named(&mut self.read().await?, words).await?),
-            None => None,
-        };
-        let mut q = self.audit_query(filter, who.as_deref())?;
+        let mut q = self.audit_query(filter).await?;
         if let Some(after) = after {
             q.push(" AND r.seq < ").arg(page::decode::<i64>(after)?);
         }
         q.push(" ORDER BY r.seq DESC").limit(limit);
         let found = self.read().await?.all(q.text, q.args).await?;
         Ok(Page::cut(self.records(&found)?, limit, |r| r.seq))
+    }
+
+    async fn audit_forward(
+        &self,
+        filter: &AuditFilter,
+        after: i64,
+        until: i64,
+        limit: usize,
+    ) -> Result<Vec<(Record, Vec<u8>)>> {
+        let mut q = self.audit_query(filter).await?;
+        q.push(" AND r.seq > ")
+            .arg(after)
+            .push(" AND r.seq <= ")
+            .arg(until)
+            .push(" ORDER BY r.seq LIMIT ")
+            .arg(rows(limit));
+        let found = self.read().await?.all(q.text, q.args).await?;
+        let bytes: Vec<Vec<u8>> = found
+            .iter()
+            .map(|r| r.bytes("bytes"))
+            .collect::<Result<_>>()?;
+        Ok(self.records(&found)?.into_iter().zip(bytes).collect())
+    }
+
+    async fn audit_between(
+        &self,
+        from: Option<Micros>,
+        until: Option<Micros>,
+    ) -> Result<Option<(i64, i64)>> {
+        let mut q =
+            Sql::new("SELECT min(seq) AS first, max(seq) AS last FROM audit_records WHERE 1 = 1");
+        if let Some(from) = from {
+            q.push(" AND at >= ").arg(from);
+        }
+        if let Some(until) = until {
+            q.push(" AND at < ").arg(until);
+        }
+        let row = self.read().await?.one(q.text, q.args).await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(row.opt_int("first")?.zip(row.opt_int("last")?))
     }
 
     async fn audit_get(&self, seq: i64) -> Result<Option<Record>> {

@@ -9,6 +9,7 @@
 
 mod arg;
 mod audit_log;
+mod audit_tree;
 mod conn;
 mod connect;
 mod row;

@@ -41,6 +41,20 @@ pub trait AuditStore {
     async fn audit_get(&self, seq: i64) -> Result<Option<Record>>;
     /// The exact stored bytes of a record.
     async fn audit_bytes(&self, seq: i64) -> Result<Option<Vec<u8>>>;
+    /// In the log's order, after one position and up to another, with their exact stored bytes.
+    async fn audit_forward(
+        &self,
+        filter: &AuditFilter,
+        after: i64,
+        until: i64,
+        limit: usize,
+    ) -> Result<Vec<(Record, Vec<u8>)>>;
+    /// The first position at or after a time and the last before another; `None` when there is none.
+    async fn audit_between(
+        &self,
+        from: Option<Micros>,
+        until: Option<Micros>,
+    ) -> Result<Option<(i64, i64)>>;
     /// Intents older than `before` that have no outcome, of this change or of all; oldest first.
     async fn audit_open_intents(
         &self,

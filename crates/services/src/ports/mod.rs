@@ -11,6 +11,7 @@ mod jobs;
 mod people;
 mod registries;
 mod sessions;
+mod tree;
 
 pub use audit::*;
 pub use catalog::*;
@@ -22,6 +23,7 @@ pub use jobs::*;
 pub use people::*;
 pub use registries::*;
 pub use sessions::*;
+pub use tree::*;
 
 use domain::Micros;
 
@@ -47,6 +49,7 @@ pub trait Store:
     + ChangeStore
     + JobStore
     + AuditStore
+    + TreeStore
     + Send
     + Sync
 {
@@ -60,6 +63,7 @@ impl<T> Store for T where
         + ChangeStore
         + JobStore
         + AuditStore
+        + TreeStore
         + Send
         + Sync
 {

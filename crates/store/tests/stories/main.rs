@@ -18,6 +18,7 @@ mod people;
 mod search;
 mod sessions;
 mod sync;
+mod tree;
 
 /// Makes a test of each story on each database.
 macro_rules! stories {

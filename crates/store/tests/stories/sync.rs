@@ -199,6 +199,10 @@ impl House {
                 ..Default::default()
             }),
             vault: Arc::new(Vault::new(&[7; 32])),
+            log_keys: Arc::new(
+                services::checkpoints::LogKeys::derived("gatehouse.example/audit", &[7; 32])
+                    .expect("a name"),
+            ),
             boundary: |_| {},
         });
         let house = Self {
