@@ -4,6 +4,7 @@
 #![recursion_limit = "512"]
 
 pub mod api;
+mod checkpoints;
 pub mod config;
 pub mod edge;
 pub mod forms;
@@ -11,4 +12,5 @@ pub mod oidc;
 pub mod session;
 pub mod system;
 pub mod tasks;
+pub mod verify;
 pub mod wire;

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use server::{
     config::{Config, LogFormat},
+    verify::{Verify, verify},
     wire,
 };
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
@@ -28,6 +29,8 @@ enum Command {
         /// The file.
         file: PathBuf,
     },
+    /// Checks evidence of the audit log with its public key alone; needs no console and no network.
+    Verify(Verify),
     /// Prints the version.
     Version,
 }
@@ -64,6 +67,13 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        Some(Command::Verify(args)) => {
+            if verify(&args) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
         Some(Command::Serve(serve)) => run(serve),
         None => run(cli.serve),
     }

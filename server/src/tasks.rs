@@ -97,6 +97,7 @@ pub fn start(state: &AppState, worker: &str, stop: &CancellationToken) -> JoinSe
         },
     ));
 
+    set.spawn(crate::checkpoints::run(state.clone(), stop.clone()));
     set.spawn(crate::edge::remember(state.clone()));
     let (provider, stop) = (state.provider.clone(), stop.clone());
     set.spawn(async move { provider.keep_current(stop).await });

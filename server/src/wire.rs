@@ -92,6 +92,7 @@ pub async fn serve(
         policy: Arc::new(Policy::built_in()?),
         settings: Arc::new(config.settings()),
         vault: vault.clone(),
+        log_keys: Arc::new(config.log_keys()?),
         boundary,
     });
     services

@@ -1,6 +1,7 @@
 //! The checks of each section of a configuration.
 
 use super::{Config, Problem, secret::settle};
+use ::audit::checkpoint::{self, SigningKey};
 use std::{collections::BTreeSet, path::Path};
 
 /// 32 bytes from base64, standard or URL alphabet, padded or not.
@@ -27,7 +28,48 @@ pub(super) fn check(c: &mut Config, base: &Path) -> Vec<Problem> {
     clusters(c, base, &mut p);
     registries(c, base, &mut p);
     rest(c, base, &mut p);
+    audit(c, base, &mut p);
     p
+}
+
+fn audit(c: &mut Config, base: &Path, p: &mut Vec<Problem>) {
+    let a = &mut c.audit;
+    a.checkpoint_file = a.checkpoint_file.take().map(|f| base.join(f));
+    let name = a.origin.as_deref().unwrap_or("gatehouse.example/audit");
+    if SigningKey::new(name, &[1; 32]).is_err() {
+        p.push(Problem::new(
+            "audit.origin",
+            "it is empty or has spaces or `+`",
+            "Write a name without a scheme, `gatehouse.example.org/audit`.",
+        ));
+    }
+    for (n, key) in a.signing_keys.iter().enumerate() {
+        if key_bytes(key.expose()).is_none() {
+            p.push(Problem::new(
+                &format!("audit.signing_keys.{n}"),
+                "it is not 32 bytes in base64",
+                "Make one with `openssl rand -base64 32`.",
+            ));
+        }
+    }
+    for (n, key) in a.retired_keys.iter().enumerate() {
+        if checkpoint::check_key(key).is_err() {
+            p.push(Problem::new(
+                &format!("audit.retired_keys.{n}"),
+                "it is no public key of a log",
+                "Write it as the Audit page showed it, `name+id+key`.",
+            ));
+        }
+    }
+    if let Some(url) = &a.checkpoint_webhook
+        && !matches!(url.scheme(), "http" | "https")
+    {
+        p.push(Problem::new(
+            "audit.checkpoint_webhook",
+            "it is no http or https address",
+            "Write the address that takes a POST with the checkpoint.",
+        ));
+    }
 }
 
 fn server(c: &mut Config, base: &Path, p: &mut Vec<Problem>) {

@@ -10,13 +10,14 @@ mod tests;
 pub use problem::{ConfigError, Problem};
 pub use secret::Secret;
 
+use ::audit::checkpoint::SigningKey;
 use domain::access::ApprovalRule;
 use figment::{
     Figment,
     providers::{Env, Format, Toml},
 };
 use serde::Deserialize;
-use services::{GroupGrant, ports::SyncRule};
+use services::{GroupGrant, checkpoints::LogKeys, ports::SyncRule};
 use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
@@ -53,6 +54,8 @@ pub struct Config {
     pub prometheus: Option<Prometheus>,
     #[serde(default)]
     pub metrics: Metrics,
+    #[serde(default)]
+    pub audit: Audit,
 }
 
 /// Where the console listens and how it is reached.
@@ -92,6 +95,25 @@ pub enum LogFormat {
 }
 
 /// `sqlite:/path/gatehouse.db` (one replica) or `postgres://…` (many).
+/// How the audit log is signed, and where its checkpoints go.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// The log's name in its checkpoints and keys. Default: the host of `server.public_url` and `/audit`.
+    pub origin: Option<String>,
+    /// 32 bytes in base64 each; every one of them signs. Default: one made from `server.secret_key`.
+    #[serde(default)]
+    pub signing_keys: Vec<Secret>,
+    /// Public keys that signed in the past and do no more.
+    #[serde(default)]
+    pub retired_keys: Vec<String>,
+    /// A file that each checkpoint is written to as well, in a place where the database's
+    /// administrators cannot write.
+    pub checkpoint_file: Option<PathBuf>,
+    /// An address that each checkpoint is sent to as well.
+    pub checkpoint_webhook: Option<Url>,
+}
+
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
@@ -371,6 +393,30 @@ impl Config {
             .map(Secret::expose)
             .unwrap_or_default();
         check::key_bytes(text).expect("checked when the configuration was read")
+    }
+
+    /// What the audit log's checkpoints are signed with.
+    pub fn log_keys(&self) -> domain::Result<LogKeys> {
+        let origin = self.audit.origin.clone().unwrap_or_else(|| {
+            let url = &self.server.public_url;
+            let host = url.host_str().unwrap_or("gatehouse");
+            match url.port() {
+                Some(port) => format!("{host}:{port}/audit"),
+                None => format!("{host}/audit"),
+            }
+        });
+        let mut keys = LogKeys::derived(&origin, &self.secret_key())?;
+        if !self.audit.signing_keys.is_empty() {
+            keys.signing = self
+                .audit
+                .signing_keys
+                .iter()
+                .filter_map(|k| check::key_bytes(k.expose()))
+                .map(|seed| SigningKey::new(&origin, &seed))
+                .collect::<domain::Result<_>>()?;
+        }
+        keys.retired.clone_from(&self.audit.retired_keys);
+        Ok(keys)
     }
 
     /// Are people using https? Then HSTS is sent.

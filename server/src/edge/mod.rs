@@ -6,6 +6,7 @@ mod events;
 mod health;
 mod hooks;
 pub mod limit;
+mod log;
 pub mod metrics;
 pub mod page;
 pub mod recent;
@@ -75,6 +76,7 @@ pub fn router(state: AppState, backend: session::Backend) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .merge(log::routes())
         .route("/pkg/{*file}", get(statics::built))
         .route(
             "/hooks/registry",

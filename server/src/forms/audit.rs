@@ -5,7 +5,7 @@ use app::{pages::audit::filter_of, query::Query};
 use axum::{
     Router,
     body::Body,
-    extract::{RawQuery, State},
+    extract::{Path, RawQuery, State},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -16,46 +16,106 @@ use serde_json::json;
 use services::{
     Caller,
     audit::AuditLog,
+    evidence::Evidence,
     ports::{AuditFilter, NewRecord, RecordOutcome},
 };
 use tokio::{runtime::Handle, task::JoinHandle};
 use url::form_urlencoded;
 
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/audit/export", get(export))
+    Router::new()
+        .route("/audit/export", get(export))
+        .route("/audit/evidence", get(evidence))
+        .route("/audit/{seq}/evidence", get(evidence_of))
 }
 
+/// The log as plain lines, newest first.
 async fn export(
     State(state): State<AppState>,
     Who(caller): Who,
     RawQuery(query): RawQuery,
 ) -> Response {
+    let (filter, pairs) = match asked(query) {
+        Ok(asked) => asked,
+        Err(e) => return Fault::from(e).into_response(),
+    };
+    let what = json!({ "filter": pairs });
+    let next = async { Ok(Next::Page(Box::new((caller.clone(), filter)), None)) };
+    handed_out(&state, &caller, "gatehouse-audit", what, next).await
+}
+
+/// The log in its order, with what it takes to check it without the console.
+async fn evidence(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let (filter, pairs) = match asked(query) {
+        Ok(asked) => asked,
+        Err(e) => return Fault::from(e).into_response(),
+    };
+    let what = json!({ "filter": pairs, "with": "proofs" });
+    let begun = async {
+        let evidence = Evidence::begin(&state.services.ctx, &caller, &filter).await?;
+        Ok(Next::Evidence(Box::new(evidence)))
+    };
+    handed_out(&state, &caller, "gatehouse-evidence", what, begun).await
+}
+
+/// The same of one record.
+async fn evidence_of(
+    State(state): State<AppState>,
+    Who(caller): Who,
+    Path(seq): Path<String>,
+) -> Response {
+    let Ok(seq) = seq.parse::<i64>() else {
+        return Fault::from(Error::not_found("there is no such record")).into_response();
+    };
+    let what = json!({ "record": seq, "with": "proofs" });
+    let begun = async {
+        let evidence = Evidence::of_record(&state.services.ctx, &caller, seq).await?;
+        Ok(Next::Evidence(Box::new(evidence)))
+    };
+    let name = format!("gatehouse-record-{seq}");
+    handed_out(&state, &caller, &name, what, begun).await
+}
+
+/// The filter of an address, and its pairs as they came.
+fn asked(query: Option<String>) -> Result<(AuditFilter, Vec<(String, String)>)> {
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .into_owned()
         .collect();
-    let filter = match filter_of(&Query::of(pairs.clone())) {
-        Ok(f) => f,
-        Err(e) => return Fault::from(e).into_response(),
-    };
-    // First the record that it begins, then the bytes.
-    let detail = json!({ "filter": pairs });
-    let intent = match state
-        .services
-        .audit
-        .export_begins(&caller, "audit", detail)
-        .await
-    {
+    Ok((filter_of(&Query::of(pairs.clone()))?, pairs))
+}
+
+/// First the record that it begins, then the bytes.
+async fn handed_out(
+    state: &AppState,
+    caller: &Caller,
+    name: &str,
+    what: serde_json::Value,
+    begun: impl Future<Output = Result<Next>>,
+) -> Response {
+    let audit = state.services.audit.clone();
+    let intent = match audit.export_begins(caller, "audit", what).await {
         Ok(intent) => intent,
         Err(e) => return Fault::from(e).into_response(),
     };
-    let export = Export {
-        audit: state.services.audit.clone(),
-        caller,
-        filter,
+    let mut export = Export {
+        audit,
         intent,
-        next: Next::Page(None),
+        next: Next::End,
         records: 0,
     };
+    match begun.await {
+        Ok(next) => export.next = next,
+        Err(e) => {
+            if let Err(e) = export.ended(RecordOutcome::Failure, Some(&e.message)).await {
+                log(&e);
+            }
+            return Fault::from(e).into_response();
+        }
+    }
     let lines = stream::unfold(export, |mut export| async move {
         let lines = export.lines().await?;
         Some((lines.map_err(|e| std::io::Error::other(e.message)), export))
@@ -68,15 +128,18 @@ async fn export(
     );
     headers.insert(
         header::CONTENT_DISPOSITION,
-        header::HeaderValue::from_static("attachment; filename=\"gatehouse-audit.jsonl\""),
+        header::HeaderValue::from_str(&format!("attachment; filename=\"{name}.jsonl\""))
+            .expect("a plain name"),
     );
     response
 }
 
 /// What an export does when it is asked for more.
 enum Next {
-    /// The page after this cursor.
-    Page(Option<String>),
+    /// For whom and of what, and the page after this cursor.
+    Page(Box<(Caller, AuditFilter)>, Option<String>),
+    /// What the evidence says next.
+    Evidence(Box<Evidence>),
     /// Everything was handed over: say so in the log.
     End,
     /// Its outcome is in the log, or on its way there.
@@ -86,8 +149,6 @@ enum Next {
 /// An export on its way: its intent is in the log, and however it ends, its outcome follows.
 struct Export {
     audit: AuditLog,
-    caller: Caller,
-    filter: AuditFilter,
     intent: NewRecord,
     next: Next,
     /// So many were handed over.
@@ -98,30 +159,27 @@ impl Export {
     /// The next records; nothing after the last. A broken stream is seen by the reader, where a short
     /// file would look complete: so it breaks too when the log does not take the outcome.
     async fn lines(&mut self) -> Option<Result<String>> {
-        let after = match &self.next {
-            Next::Page(after) => after.clone(),
+        // Whoever goes away while the next lines are read leaves an export that has not ended.
+        let step = match std::mem::replace(&mut self.next, Next::End) {
+            Next::Page(of, after) => self.page(of, after).await,
+            Next::Evidence(mut evidence) => match evidence.next().await {
+                Ok(Some(found)) => Ok((found, Next::Evidence(evidence))),
+                Ok(None) => Ok(((String::new(), 0), Next::End)),
+                Err(e) => Err(e),
+            },
             Next::End => {
                 let said = self.ended(RecordOutcome::Success, None).await;
                 return said.err().map(Err);
             }
-            Next::Nothing => return None,
-        };
-        let page = self
-            .audit
-            .list(&self.caller, &self.filter, after.as_deref(), MAX_LIMIT)
-            .await;
-        let text = page.and_then(|page| {
-            let mut text = String::new();
-            for record in &page.rows {
-                text.push_str(&serde_json::to_string(record).map_err(Error::internal)?);
-                text.push('\n');
+            Next::Nothing => {
+                self.next = Next::Nothing;
+                return None;
             }
-            Ok((text, page.rows.len(), page.next))
-        });
-        match text {
-            Ok((text, records, next)) => {
+        };
+        match step {
+            Ok(((text, records), next)) => {
                 self.records += records;
-                self.next = next.map_or(Next::End, |next| Next::Page(Some(next)));
+                self.next = next;
                 Some(Ok(text))
             }
             Err(e) => {
@@ -132,6 +190,26 @@ impl Export {
                 Some(Err(e))
             }
         }
+    }
+
+    async fn page(
+        &self,
+        of: Box<(Caller, AuditFilter)>,
+        after: Option<String>,
+    ) -> Result<((String, usize), Next)> {
+        let page = self
+            .audit
+            .list(&of.0, &of.1, after.as_deref(), MAX_LIMIT)
+            .await?;
+        let mut text = String::new();
+        for record in &page.rows {
+            text.push_str(&serde_json::to_string(record).map_err(Error::internal)?);
+            text.push('\n');
+        }
+        let next = page
+            .next
+            .map_or(Next::End, |next| Next::Page(of, Some(next)));
+        Ok(((text, page.rows.len()), next))
     }
 
     /// Writes the outcome, in a task of its own: a reader who goes away meanwhile stops nothing.

@@ -158,6 +158,10 @@ impl Setup {
                 ..Default::default()
             }),
             vault: Arc::new(Vault::new(&[7; 32])),
+            log_keys: Arc::new(
+                services::checkpoints::LogKeys::derived("gatehouse.example/audit", &[7; 32])
+                    .expect("a name"),
+            ),
             boundary,
         };
         let services = Services::new(ctx);

@@ -106,6 +106,10 @@ impl House {
             policy: Arc::new(Policy::built_in().expect("policy")),
             settings: Arc::new(config.settings()),
             vault: vault.clone(),
+            log_keys: Arc::new(
+                services::checkpoints::LogKeys::derived("gatehouse.example/audit", &[7; 32])
+                    .expect("a name"),
+            ),
             boundary: |_| {},
         });
         let site = config

@@ -2,6 +2,7 @@
 
 mod api;
 mod effects;
+mod evidence;
 mod house;
 mod http;
 mod refresh;
