@@ -11,7 +11,7 @@ use domain::{
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use services::ports::{AuditFilter, Phase, Record, RecordOutcome};
+use services::ports::{AuditFilter, Phase, Record, RecordOutcome, StoredCheckpoint};
 use std::collections::BTreeMap;
 
 /// Actions that people look for, with words.
@@ -132,10 +132,14 @@ pub fn AuditPage() -> impl IntoView {
                 .map(|r| line(r, behalf_of(r, &behalf)))
                 .collect();
             let export = format!("/audit/export{}", query.with("after", ""));
+            let evidence = format!("/audit/evidence{}", query.with("after", ""));
             view! {
                 <PageHeader title="Audit"
                     subtitle=if all { "Every record that concerns what you may see, newest first.".into_any() } else { "What you did yourself; auditors and security engineers see more.".into_any() }
-                    actions=view! { <a class="pf-v6-c-button pf-m-secondary" href=export>"Export as JSON Lines"</a> }.into_any() />
+                        actions=view! {
+                        <a class="pf-v6-c-button pf-m-secondary" href=evidence>"Export with proof"</a>
+                        <a class="pf-v6-c-button pf-m-secondary" href=export>"Export as JSON Lines"</a>
+                    }.into_any() />
                 <section class="pf-v6-c-page__main-section gh-stack">
                     <form method="get" class="gh-filter" role="search">
                         <SelectField name="action" label="What" options=actions value=get("action") />
@@ -222,9 +226,11 @@ pub fn RecordPage() -> impl IntoView {
                 .map_err(|_| domain::Error::not_found("there is no such record"))?;
             let (record, bytes) = s.audit.get(&c, seq).await?;
             let behalf = s.audit.on_behalf(std::slice::from_ref(&record)).await?;
-            Ok((record, bytes, behalf))
+            let covered = s.checkpoints.covering(seq).await?;
+            let key = s.checkpoints.keys().into_iter().next().unwrap_or_default();
+            Ok((record, bytes, behalf, covered, key))
         },
-        |(r, bytes, behalf)| {
+        |(r, bytes, behalf, covered, key)| {
             let n = r.record.clone();
             let change = n
                 .change
@@ -274,11 +280,27 @@ pub fn RecordPage() -> impl IntoView {
                 <PageHeader title=format!("Record {}", r.seq) crumbs=vec![Crumb::new("Audit", "/audit")] />
                 <section class="pf-v6-c-page__main-section gh-stack">
                     {card("What happened", list)}
+                    {card("Proof", proof(r.seq, covered.as_ref(), &key))}
                     {card("The exact stored bytes", view! { <Code text=String::from_utf8_lossy(&bytes).into_owned() label="Stored bytes" /> })}
                 </section>
             }
         },
     )
+}
+
+/// That the record stands in the log, and how that is checked without the console.
+fn proof(seq: i64, covered: Option<&StoredCheckpoint>, key: &str) -> AnyView {
+    let Some(c) = covered else {
+        return view! { <p>"No checkpoint covers this record yet. One is signed within seconds of a record: load the page again."</p> }.into_any();
+    };
+    let (size, at) = (c.size, c.at);
+    let command = format!("gatehouse verify --key '{key}' gatehouse-record-{seq}.jsonl");
+    view! {
+        <p>{format!("Under the signed checkpoint of {size} records, ")}<When at=at exact=true />". The evidence holds the record's exact bytes and what leads from them to that checkpoint; it is checked offline, with the log's public key alone."</p>
+        <p><a class="pf-v6-c-button pf-m-secondary" href=format!("/audit/{seq}/evidence")>"Download the evidence"</a></p>
+        <Code text=command label="Command that checks it" />
+    }
+    .into_any()
 }
 
 #[cfg(test)]
