@@ -1,4 +1,4 @@
-use super::{Alert, Tone};
+use super::{Alert, Tone, ticked};
 use crate::load::form_state;
 use domain::Kind;
 use leptos::prelude::*;
@@ -24,7 +24,7 @@ pub fn ErrorState(kind: Kind, message: String, remedy: Option<String>) -> impl I
             <div class="pf-v6-c-empty-state">
                 <div class="pf-v6-c-empty-state__content">
                     <h1 class="pf-v6-c-empty-state__title-text">{title}</h1>
-                    <div class="pf-v6-c-empty-state__body"><p>{sentence}</p>{remedy.map(|r| view! { <p>{r}</p> })}</div>
+                    <div class="pf-v6-c-empty-state__body"><p>{ticked(&sentence)}</p>{remedy.map(|r| view! { <p>{ticked(&r)}</p> })}</div>
                     <div class="pf-v6-c-empty-state__footer"><a class="pf-v6-c-button pf-m-link" href="/">"Back to the overview"</a></div>
                 </div>
             </div>
@@ -48,15 +48,15 @@ pub fn form_alert(link: impl Fn(&str) -> Option<String>) -> AnyView {
         .fields
         .into_iter()
         .map(|f| match link(&f.field) {
-            Some(href) => view! { <li><a href=href>{f.message}</a></li> }.into_any(),
-            None => view! { <li>{f.message}</li> }.into_any(),
+            Some(href) => view! { <li><a href=href>{ticked(&f.message)}</a></li> }.into_any(),
+            None => view! { <li>{ticked(&f.message)}</li> }.into_any(),
         })
         .collect();
     let title = sentence(&e.message);
     let remedy = e.remedy;
     view! {
         <Alert tone=Tone::Bad title=title>
-            {remedy.map(|r| view! { <p>{r}</p> })}
+            {remedy.map(|r| view! { <p>{ticked(&r)}</p> })}
             // In another tab: this one keeps what was typed.
             {(e.kind == Kind::SignInAgain).then(|| view! {
                 <p><a href="/signin/start" rel="external noopener" target="_blank">"Sign in again (opens another tab)"</a></p>

@@ -46,12 +46,12 @@ fn remarks_below(name: &str, help: Option<String>, all: &[Remark]) -> Below {
                 Tone::Warn => ("pf-v6-c-helper-text__item pf-m-warning", Some("Warning: ")),
                 _ => ("pf-v6-c-helper-text__item", Some("Note: ")),
             };
-            let text = r.text.clone();
+            let text = super::ticked(&r.text);
             view! { <div class=class><span class="pf-v6-c-helper-text__item-text">{word}{text}</span></div> }.into_any()
         })
         .collect();
     if let Some(help) = help.filter(|_| !bad) {
-        items.push(view! { <div class="pf-v6-c-helper-text__item"><span class="pf-v6-c-helper-text__item-text">{help}</span></div> }.into_any());
+        items.push(view! { <div class="pf-v6-c-helper-text__item"><span class="pf-v6-c-helper-text__item-text">{super::ticked(&help)}</span></div> }.into_any());
     }
     if items.is_empty() {
         return Below {

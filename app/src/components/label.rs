@@ -42,6 +42,16 @@ pub fn Label(tone: Tone, #[prop(into)] text: String) -> impl IntoView {
     }
 }
 
+/// The class of the box that says how something stands.
+pub fn standing_class(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "gh-standing gh-standing-good",
+        Tone::Bad => "gh-standing gh-standing-bad",
+        Tone::Warn => "gh-standing gh-standing-warn",
+        Tone::Info | Tone::Quiet => "gh-standing",
+    }
+}
+
 /// A deployment's state: tone and word.
 pub fn state_label(code: Code) -> (Tone, &'static str) {
     match code {

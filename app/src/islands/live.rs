@@ -189,16 +189,29 @@ mod browser {
             let Some((_, with)) = new.iter().find(|(n, _)| n == name) else {
                 return window.location().set_href(href);
             };
-            // What somebody is typing in stays.
-            let typing = document.active_element().is_some_and(|a| {
-                region.contains(Some(&a))
-                    && matches!(a.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
-            });
+            // What somebody is typing in stays, and what they have typed.
+            let typing = typed_in(region)?
+                || document.active_element().is_some_and(|a| {
+                    region.contains(Some(&a))
+                        && matches!(a.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
+                });
             if !typing && with.inner_html() != region.inner_html() {
                 region.set_inner_html(&with.inner_html());
             }
         }
         Ok(())
+    }
+
+    /// Does a field of it hold something else than the server wrote into it?
+    fn typed_in(region: &Element) -> Result<bool, JsValue> {
+        let fields = region.query_selector_all("textarea, input[type=text]")?;
+        for field in (0..fields.length()).filter_map(|i| fields.get(i)) {
+            let of = |name: &str| js_sys::Reflect::get(&field, &name.into());
+            if of("value")? != of("defaultValue")? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn regions(document: &web_sys::Document) -> Result<Vec<(String, Element)>, JsValue> {

@@ -6,6 +6,7 @@ use domain::{
     access::{any_matches, unit_matches},
     ids::{ChangeId, PersonId, RecordId},
     page::Page,
+    place::DeploymentKey,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,14 @@ use std::collections::{BTreeMap, BTreeSet};
 const ABANDONED: i64 = 6 * 60 * domain::Micros::MINUTE;
 
 const RECONCILED_AT_ONCE: usize = 1000;
+
+/// What a change that stands in the log is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct About {
+    pub deployment: DeploymentKey,
+    /// The name of whoever asked for it: a worker applies as they.
+    pub requester: Option<String>,
+}
 
 #[derive(Clone)]
 pub struct AuditLog(pub(crate) Ctx);
@@ -54,24 +63,28 @@ impl AuditLog {
         Ok((record, bytes))
     }
 
-    /// On whose behalf the console acted, by change: a worker applies as whoever asked.
-    pub async fn on_behalf(&self, records: &[Record]) -> Result<BTreeMap<ChangeId, String>> {
-        let changes: BTreeSet<ChangeId> = records
-            .iter()
-            .filter(|r| r.record.actor.is_none() && r.record.action.starts_with("item."))
-            .filter_map(|r| r.record.change)
-            .collect();
-        let mut requesters = BTreeMap::new();
-        for id in changes {
-            if let Some(change) = self.0.store.change_get(id).await? {
-                requesters.insert(id, change.requester);
-            }
+    /// What the changes of these records are about, and who asked for them.
+    pub async fn changes_of(&self, records: &[Record]) -> Result<BTreeMap<ChangeId, About>> {
+        let ids: BTreeSet<ChangeId> = records.iter().filter_map(|r| r.record.change).collect();
+        let mut changes = Vec::with_capacity(ids.len());
+        for id in ids {
+            changes.extend(self.0.store.change_get(id).await?);
         }
-        let people: Vec<PersonId> = requesters.values().copied().collect();
+        let people: Vec<PersonId> = changes.iter().map(|c| c.requester).collect();
         let names = self.0.store.person_names(&people).await?;
-        Ok(requesters
+        Ok(changes
             .into_iter()
-            .filter_map(|(id, person)| Some((id, names.get(&person)?.clone())))
+            .map(|c| {
+                let about = About {
+                    deployment: DeploymentKey::new(
+                        &c.place.cluster_name,
+                        &c.place.namespace,
+                        &c.object.name,
+                    ),
+                    requester: names.get(&c.requester).cloned(),
+                };
+                (c.id, about)
+            })
             .collect())
     }
 

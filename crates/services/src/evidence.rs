@@ -182,6 +182,7 @@ fn said(filter: &AuditFilter) -> Value {
         "object": filter.object,
         "change": filter.change,
         "outcome": filter.outcome,
+        "unit": filter.unit,
         "places": if everywhere { json!("all") } else { json!(filter.scopes) },
     })
 }

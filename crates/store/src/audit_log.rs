@@ -190,6 +190,10 @@ impl Db {
         if let Some(outcome) = filter.outcome {
             q.push(" AND r.outcome = ").arg(word(&outcome)?);
         }
+        if let Some(unit) = &filter.unit {
+            q.push(" AND ")
+                .unit_in("r.unit", std::slice::from_ref(unit));
+        }
         if let Some(from) = filter.from {
             q.push(" AND r.at >= ").arg(from);
         }

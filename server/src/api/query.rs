@@ -72,6 +72,7 @@ pub const AUDIT: &[Parameter] = &[
     ),
     one("change", "Id of a change"),
     one("outcome", "success, failure, denied, unknown"),
+    one("unit", "A business unit, with those below it"),
     one("from", "Date or instant"),
     one("until", "Date or instant"),
     LIMIT,

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 use domain::{Error, Result, page::MAX_LIMIT};
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use http::header;
 use serde_json::json;
 use services::{
@@ -116,10 +116,12 @@ async fn handed_out(
             return Fault::from(e).into_response();
         }
     }
+    // Fused: whoever compresses it asks again after its end.
     let lines = stream::unfold(export, |mut export| async move {
         let lines = export.lines().await?;
         Some((lines.map_err(|e| std::io::Error::other(e.message)), export))
-    });
+    })
+    .fuse();
     let mut response = Response::new(Body::from_stream(lines));
     let headers = response.headers_mut();
     headers.insert(

@@ -28,11 +28,11 @@ pub fn ChangePage() -> impl IntoView {
             view! {
                 <PageHeader title=title(&change) crumbs=crumbs
                     subtitle=view! { {place(&change.place)}" · "{change.place.scope.unit.clone()}" · "{change.place.scope.environment.clone()} }.into_any()
-                    actions=actions(&v).into_any() />
+                    actions=view! { <span class="gh-contents" data-live="change#actions">{actions(&v)}</span> }.into_any() />
                 <section class="pf-v6-c-page__main-section gh-stack">
                     <FormAlert />
                     <div data-live=format!("change:{}", change.id) class="gh-stack">{standing(&v)}</div>
-                    {decide}
+                    <div class="gh-stack gh-when-any" data-live="change#decide">{decide}</div>
                     {fragment}
                 </section>
                 <Live topic=format!("change:{}", change.id) cursor=cursor />
@@ -74,6 +74,7 @@ fn standing(v: &ChangeView) -> impl IntoView + use<> {
                 <p>"Your decision takes effect "{hold(until, now)}"; it can be undone until then."</p>
                 <Submit text="Undo" kind="secondary" id="undo" key="u" />
             </form>
+            <noscript><p class="gh-muted">"Load the page again to see what came of it."</p></noscript>
         }
     });
     let items: Vec<Item> = v
@@ -83,7 +84,7 @@ fn standing(v: &ChangeView) -> impl IntoView + use<> {
         .cloned()
         .collect();
     view! {
-        <div class="gh-standing">
+        <div class=standing_class(change_tone(c.state))>
             <p><Label tone=change_tone(c.state) text=state_words(c.state) />
                 {v.open.clone().map(|o| view! { " "<span>{format!("Waits for {} × {}", o.missing, o.stage.role.name())}</span> })}
                 {(c.state == ChangeState::Waiting).then(|| { let at = c.expires_at; view! { <span class="gh-muted">" · expires "<When at=at /></span> } })}
@@ -136,11 +137,11 @@ fn body(v: &ChangeView) -> impl IntoView + use<> {
         <details class="gh-details"><summary>"The whole content"</summary><Code text=v.content_yaml.clone() label="Content as YAML" /></details>
     };
     view! {
-        {(!v.live_moved.is_empty()).then(|| alert(
+        <div class="gh-stack gh-when-any" data-live="change#moved">{(!v.live_moved.is_empty()).then(|| alert(
             Tone::Warn,
             "The live object has changed since this was asked for",
             format!("{}. It cannot be approved like this: the requester edits it, so that it begins from what runs now.", v.live_moved.join(", ")),
-        ))}
+        ))}</div>
         <div class="gh-columns">{card("Request", request(v))}{card("Facts", facts(&v.revision.seen))}</div>
         {v.since_my_approval.clone().map(|(hash, changes)| card(
             format!("Since you last approved this deployment ({})", hash.short()),
@@ -148,7 +149,7 @@ fn body(v: &ChangeView) -> impl IntoView + use<> {
         ))}
         {card(if deleting { "What would be deleted" } else { "Difference from live" }, difference)}
         {card("What it leads to when it runs", closure(&v.revision.content.closure))}
-        {card("Decisions", decisions(v))}
+        <div data-live="change#decisions">{card("Decisions", decisions(v))}</div>
     }
 }
 
@@ -218,7 +219,7 @@ pub fn findings(findings: &[domain::finding::Finding]) -> AnyView {
                 Severity::Info => (Tone::Info, "note"),
             };
             let field = (!f.field.is_empty()).then(|| view! { <code>{f.field.clone()}</code>" " });
-            view! { <li><Label tone=tone text=word />" "{field}{f.message}" "<span class="gh-muted">{f.remedy}</span></li> }.into_any()
+            view! { <li><Label tone=tone text=word />" "{field}{ticked(&f.message)}" "<span class="gh-muted">{ticked(&f.remedy)}</span></li> }.into_any()
         })
         .collect();
     view! { <ul class="gh-facts gh-findings" role="list" aria-label="Findings">{items}</ul> }

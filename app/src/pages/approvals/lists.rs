@@ -67,7 +67,7 @@ pub fn RequestsPage() -> impl IntoView {
                                             <th class="pf-v6-c-table__td" scope="row" data-label="Draft"><a href=href>{d.title}</a></th>
                                             <td class="pf-v6-c-table__td" data-label="Where">{[d.cluster, d.namespace].into_iter().flatten().collect::<Vec<_>>().join(" / ")}</td>
                                             <td class="pf-v6-c-table__td" data-label="Saved"><When at=d.updated_at /></td>
-                                            <td class="pf-v6-c-table__td"><form method="post" action=format!("/deploy/{}/discard", d.id)><Submit text="Discard" kind="link" /></form></td>
+                                            <td class="pf-v6-c-table__td" data-label="Discard"><form method="post" action=format!("/deploy/{}/discard", d.id)><Submit text="Discard" kind="link" /></form></td>
                                         </tr>
                                     }
                                 }).collect_view()}

@@ -11,6 +11,7 @@ use domain::{
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
+use services::audit::About;
 use services::ports::{AuditFilter, Phase, Record, RecordOutcome, StoredCheckpoint};
 use std::collections::BTreeMap;
 
@@ -93,6 +94,7 @@ pub fn filter_of(query: &Query) -> domain::Result<AuditFilter> {
         who,
         action: query.get("action").map(str::to_owned),
         object: query.get("object").map(str::to_owned),
+        unit: query.get("unit").map(str::to_owned),
         change,
         outcome,
         from: date("from", false)?,
@@ -110,7 +112,7 @@ pub fn AuditPage() -> impl IntoView {
         move |s, c| async move {
             let filter = filter_of(&q)?;
             let page = s.audit.list(&c, &filter, after.as_deref(), 50).await?;
-            let behalf = s.audit.on_behalf(&page.rows).await?;
+            let behalf = s.audit.changes_of(&page.rows).await?;
             Ok((page, behalf, s.audit.reads_all(&c)))
         },
         move |(page, behalf, all)| {
@@ -129,7 +131,7 @@ pub fn AuditPage() -> impl IntoView {
             let rows: Vec<AnyView> = page
                 .rows
                 .iter()
-                .map(|r| line(r, behalf_of(r, &behalf)))
+                .map(|r| line(r, about(r, &behalf)))
                 .collect();
             let export = format!("/audit/export{}", query.with("after", ""));
             let evidence = format!("/audit/evidence{}", query.with("after", ""));
@@ -146,6 +148,7 @@ pub fn AuditPage() -> impl IntoView {
                         <SelectField name="outcome" label="Outcome" options=outcomes value=get("outcome") />
                         <TextField name="object" label="Object" value=get("object") help="such as deployment:onprem-1/retail-dev/llama" />
                         <TextField name="person" label="Who" value=get("person") help="a name or a user name" />
+                        <TextField name="unit" label="Business unit" value=get("unit") help="with those below it" />
                         <TextField name="change" label="Change" value=get("change") help="the last part of its address" />
                         <TextField name="from" label="From" kind="date" value=get("from") />
                         <TextField name="until" label="Until" kind="date" value=get("until") />
@@ -181,14 +184,15 @@ fn outcome_label(r: &Record) -> AnyView {
     }
 }
 
-/// On whose behalf the console did this.
-fn behalf_of<'a>(r: &Record, names: &'a BTreeMap<ChangeId, String>) -> Option<&'a str> {
-    names.get(&r.record.change?).map(String::as_str)
+/// What the record's change is about.
+fn about<'a>(r: &Record, all: &'a BTreeMap<ChangeId, About>) -> Option<&'a About> {
+    all.get(&r.record.change?)
 }
 
 /// Who did it.
-fn actor(r: &Record, behalf: Option<&str>) -> String {
-    match (&r.record.actor, behalf) {
+fn actor(r: &Record, about: Option<&About>) -> String {
+    let requester = about.and_then(|a| a.requester.as_deref());
+    match (&r.record.actor, requester) {
         (Some(a), _) => a.name.clone(),
         (None, Some(name)) if r.record.action.starts_with("item.") => {
             format!("the console, for {name}")
@@ -197,16 +201,20 @@ fn actor(r: &Record, behalf: Option<&str>) -> String {
     }
 }
 
-fn line(r: &Record, behalf: Option<&str>) -> AnyView {
+fn line(r: &Record, about: Option<&About>) -> AnyView {
     let n = &r.record;
-    let who = actor(r, behalf);
+    let who = actor(r, about);
+    // A change is known by its deployment.
+    let named = about
+        .filter(|_| n.object.starts_with("change:"))
+        .map(|a| view! { <div class="gh-muted gh-small gh-hash">{a.deployment.to_string()}</div> });
     let object = n.object.clone();
     let (at, seq) = (n.at, r.seq);
     row(vec![
         ("When", view! { <When at=at exact=true /> }.into_any()),
-        ("Who", who.into_any()),
+        ("Who", view! { <div class="gh-who">{who}</div> }.into_any()),
         ("What", n.action.clone().into_any()),
-        ("Object", view! { <a class="gh-clip" href=format!("/audit?object={}", percent(&object)) title=object.clone()>{object.clone()}</a> }.into_any()),
+        ("Object", view! { <a class="gh-clip" href=format!("/audit?object={}", percent(&object)) title=object.clone()>{object.clone()}</a>{named} }.into_any()),
         ("Outcome", outcome_label(r)),
         ("Why", n.reason.clone().unwrap_or_default().into_any()),
         ("Record", view! { <a href=format!("/audit/{seq}")>{format!("#{seq}")}</a> }.into_any()),
@@ -225,7 +233,7 @@ pub fn RecordPage() -> impl IntoView {
                 .parse()
                 .map_err(|_| domain::Error::not_found("there is no such record"))?;
             let (record, bytes) = s.audit.get(&c, seq).await?;
-            let behalf = s.audit.on_behalf(std::slice::from_ref(&record)).await?;
+            let behalf = s.audit.changes_of(std::slice::from_ref(&record)).await?;
             let covered = s.checkpoints.covering(seq).await?;
             let key = s.checkpoints.keys().into_iter().next().unwrap_or_default();
             Ok((record, bytes, behalf, covered, key))
@@ -248,7 +256,7 @@ pub fn RecordPage() -> impl IntoView {
                     n.actor
                         .as_ref()
                         .map_or_else(
-                            || actor(&r, behalf_of(&r, &behalf)),
+                            || actor(&r, about(&r, &behalf)),
                             |a| format!("{} ({})", a.name, a.username),
                         )
                         .into_any(),

@@ -4,7 +4,7 @@ use super::{facts, name_of};
 use crate::{components::*, load::load, query::Query};
 use domain::{artifact::ArtifactKind, page::Page};
 use leptos::prelude::*;
-use services::ports::{CatalogFilter, CatalogSort, Facets, ModelRow};
+use services::ports::{CatalogFilter, CatalogSort, Facets, ModelRow, VersionRow};
 
 const SORTS: [(&str, &str, CatalogSort); 4] = [
     ("", "Name", CatalogSort::Name),
@@ -17,16 +17,7 @@ const SORTS: [(&str, &str, CatalogSort); 4] = [
     ),
 ];
 
-const COLUMNS: [&str; 8] = [
-    "Model",
-    "Format",
-    "Parameters",
-    "Context",
-    "Licence",
-    "Size",
-    "Checks",
-    "Newest",
-];
+const COLUMNS: [&str; 6] = ["Model", "Format", "Size", "Licence", "Checks", "Newest"];
 
 /// A facet value of the address in words.
 struct Chip {
@@ -73,6 +64,7 @@ pub fn CatalogPage() -> impl IntoView {
 
 fn page(found: Page<ModelRow>, facets: Facets, query: Query) -> AnyView {
     let groups = groups(&facets);
+    let choices = groups.iter().any(|(_, _, values)| !values.is_empty());
     let chips = chips(&groups, &query);
     let filtered = !chips.is_empty() || query.get("q").is_some();
     let shown = found.rows.len();
@@ -107,11 +99,13 @@ fn page(found: Page<ModelRow>, facets: Facets, query: Query) -> AnyView {
     view! {
         <PageHeader title="Catalogue" subtitle=view! { "What the registries hold, with what is known of it. Facts are those of the newest version." }.into_any() />
         <section class="pf-v6-c-page__main-section">
-            <div class="gh-with-aside">
-                <details class="gh-details gh-filters">
-                    <summary>"Filters"</summary>
-                    <div class="gh-facets">{facet_lists(&groups, &query)}</div>
-                </details>
+            <div class=if choices { "gh-with-aside" } else { "gh-stack" }>
+                {choices.then(|| view! {
+                    <details class="gh-details gh-filters">
+                        <summary>"Filters"</summary>
+                        <div class="gh-facets">{facet_lists(&groups, &query)}</div>
+                    </details>
+                })}
                 <div class="gh-stack">
                     <form method="get" class="gh-filter" role="search" aria-label="Models">
                         <TextField name="q" label="Name, repository, task or card" value=query.get("q").unwrap_or_default().to_owned() />
@@ -252,15 +246,27 @@ fn line(m: &ModelRow) -> AnyView {
             .into_any(),
         ),
         ("Format", view! { {known(f.format.as_ref().map(|x| x.label().to_owned()))}<div class="gh-muted gh-small">{packed}</div> }.into_any()),
-        ("Parameters", nowrap(f.parameters.map(facts::parameters))),
-        ("Context", nowrap(f.context_length.map(facts::context))),
+        ("Size", size(v)),
         ("Licence", known(f.licence.clone())),
-        ("Size", nowrap(f.size_bytes.or(f.artifact_bytes).map(facts::size))),
         ("Checks", facts::checks(v)),
         ("Newest", view! { <div class="gh-hash">{name_of(v)}</div><div class="gh-muted gh-small"><When at=age />", "<span class="gh-nowrap">{versions}</span></div> }.into_any()),
     ])
 }
 
-fn nowrap(text: Option<String>) -> AnyView {
-    view! { <span class="gh-nowrap">{known(text)}</span> }.into_any()
+/// Parameters, below them the bytes and how long a context may be.
+fn size(v: &VersionRow) -> AnyView {
+    let f = &v.facts;
+    let parameters = f
+        .parameters
+        .map(|n| format!("{} parameters", facts::parameters(n)));
+    let bytes = f.size_bytes.or(f.artifact_bytes).map(facts::size);
+    let context = f
+        .context_length
+        .map(|n| format!("context {}", facts::context(n)));
+    let more = [bytes, context]
+        .into_iter()
+        .flatten()
+        .map(|text| view! { <div class="gh-muted gh-small gh-nowrap">{text}</div> })
+        .collect_view();
+    view! { <span class="gh-nowrap">{known(parameters)}</span>{more} }.into_any()
 }

@@ -103,7 +103,7 @@ pub fn sizing(e: &Estimate) -> AnyView {
         .collect();
     view! {
         <p><strong>{format!("{} to {}", gib(e.low_bytes as f64), gib(e.high_bytes as f64))}</strong>
-            {format!(" in all; {} to {} on each of {} GPU(s).", gib(e.per_gpu_low_bytes as f64), gib(e.per_gpu_high_bytes as f64), e.gpus)}</p>
+            {format!(" in all; {} to {} on each of {}.", gib(e.per_gpu_low_bytes as f64), gib(e.per_gpu_high_bytes as f64), match e.gpus { 1 => "1 GPU".to_owned(), n => format!("{n} GPUs") })}</p>
         {table("GPU products", &["GPU", "Usable", "Verdict", "GPUs for the upper end"], rows)}
         <details class="gh-details"><summary>"What this assumes"</summary><ul class="pf-v6-c-list">{assumptions}</ul></details>
     }

@@ -26,7 +26,15 @@ pub fn page(r: Review) -> AnyView {
         .filter(|s| s.count > 0)
         .map(|s| format!("{} × {}", s.count, s.role.name()))
         .collect();
-    let waits = if stages.is_empty() {
+    let target = v.draft.cluster.clone().zip(v.draft.namespace.clone());
+    let target = target.map(|(cluster, namespace)| {
+        let place = v.targets.iter().find(|t| t.cluster == cluster && t.namespace == namespace);
+        let scope = place.map(|t| format!(" · {} · {}", t.scope.unit, t.scope.environment));
+        view! { <p>"It goes to "<strong>{format!("{cluster} / {namespace}")}</strong>{scope}". "<a href=format!("/deploy/{id}/target")>"Another target"</a></p> }
+    });
+    let waits = if r.prepared.is_none() {
+        String::new()
+    } else if stages.is_empty() {
         "It is applied at once.".to_owned()
     } else {
         format!("It then waits for {}.", stages.join(", then "))
@@ -72,6 +80,7 @@ pub fn page(r: Review) -> AnyView {
         {(!errors.is_empty()).then(|| alert(Tone::Warn, "Some fields are not as their steps want them", view! { <ul class="pf-v6-c-list">{errors}</ul> }))}
         <form method="post" action=format!("/deploy/{id}/submit") class="pf-v6-c-form gh-review">
             <div class="gh-decide gh-stack">
+                {target}
                 {hash.clone().map(|h| view! { <Hidden name="hash" value=h.to_string() /> })}
                 <Hidden name="version" value=v.draft.version.to_string() />
                 <TextField name="purpose" label="Purpose" value=v.draft.usage.purpose.clone() required=true help="What the model is used for; who decides reads it." />
@@ -115,7 +124,7 @@ fn findings(v: &WizardView, all: &[Placed]) -> AnyView {
                 Some(s) => view! { <a href=format!("/deploy/{}/{}#{}", v.draft.id, s.step, s.id)><code>{f.field.clone()}</code></a>" " }.into_any(),
                 None => view! { <code>{f.field.clone()}</code>" " }.into_any(),
             });
-            view! { <li><Label tone=tone text=word />" "{field}{f.message}" "<span class="gh-muted">{f.remedy}</span></li> }.into_any()
+            view! { <li><Label tone=tone text=word />" "{field}{ticked(&f.message)}" "<span class="gh-muted">{ticked(&f.remedy)}</span></li> }.into_any()
         })
         .collect();
     view! { <ul class="gh-facts gh-findings" role="list" aria-label="Findings">{items}</ul> }

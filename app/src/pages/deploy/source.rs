@@ -243,7 +243,12 @@ fn env_row(v: &WizardView, i: usize, row: Variable) -> AnyView {
         };
         let control = if field == "env_value" {
             // A browser takes line ends out of a line of text.
-            let lines = value.lines().count().clamp(1, 8).to_string();
+            let lines = match value.lines().count() {
+                0 | 1 => 1,
+                // Lines that are long wrap; one more shows that there is an end.
+                n => (n + 1).min(10),
+            };
+            let lines = lines.to_string();
             view! {
                 <span class=format!("{class} pf-m-resize-vertical")>
                     <textarea id=id name=field rows=lines spellcheck="false" aria-invalid=bad.to_string() aria-describedby=described>{text_content(value)}</textarea>

@@ -63,12 +63,12 @@ fn page(key: DeploymentKey, ask: Ask, prepared: Option<Prepared>) -> AnyView {
     let (title, says, button) = match kind {
         ChangeKind::Scale => (
             "Scale",
-            "The number of replicas changes; what is served does not.",
+            "The number of replicas changes; what is served does not. It waits for an approval.",
             "Ask for it",
         ),
         ChangeKind::Rollback => (
             "Roll back",
-            "The content goes back to the revision you chose. Below is what would change.",
+            "The content goes back to the revision you chose; that waits for an approval. Below is what would change.",
             "Ask for the rollback",
         ),
         ChangeKind::Stop => (
@@ -78,12 +78,12 @@ fn page(key: DeploymentKey, ask: Ask, prepared: Option<Prepared>) -> AnyView {
         ),
         ChangeKind::Start => (
             "Start",
-            "KServe makes the pods again, with the content shown below.",
+            "KServe makes the pods again, with the content shown below. It waits for an approval.",
             "Ask to start it",
         ),
         _ => (
             "Delete",
-            "The object and everything that KServe made for it goes. Revisions and the audit log stay.",
+            "The object and everything that KServe made for it goes. Revisions and the audit log stay. It waits for an approval.",
             "Ask for the deletion",
         ),
     };
@@ -120,7 +120,7 @@ fn page(key: DeploymentKey, ask: Ask, prepared: Option<Prepared>) -> AnyView {
                     <TextField name="min" label="Smallest number of replicas" value=min.to_string() kind="number" required=true />
                     <TextField name="max" label="Largest number of replicas" value=max.to_string() kind="number" required=true />
                 })}
-                <TextField name="comment" label="Comment" help="Optional; who decides sees it." />
+                <TextField name="comment" label="Comment" help=if kind == ChangeKind::Stop { "Optional; it stands in the log." } else { "Optional; who decides sees it." } />
                 <div class="gh-actions">
                     <Submit text=button kind=if matches!(kind, ChangeKind::Delete | ChangeKind::Stop) { "danger" } else { "primary" } disabled=blocked />
                     <a class="pf-v6-c-button pf-m-link" href=key.path()>"Cancel"</a>

@@ -1,7 +1,7 @@
 //! One deployment: what it does in plain words, what was approved, who changed it last and what.
 
 use super::{
-    age, gone, key_of_address,
+    age, awaited, gone, key_of_address,
     standing::{standing, way_back},
     story,
 };
@@ -29,6 +29,7 @@ pub fn DeploymentPage() -> impl IntoView {
     let query = Query::current();
     let tab = query.get("tab").unwrap_or_default().to_owned();
     let back = back(&query, &tab);
+    let at = key.clone();
     load(
         |s, c| async move {
             let cursor = s.deployments.cursor().to_string();
@@ -37,6 +38,7 @@ pub fn DeploymentPage() -> impl IntoView {
         move |(found, cursor)| match found {
             Found::There(v) => page(&v, tab, cursor),
             Found::Gone(v) => gone::page(*v, cursor),
+            Found::Awaited(asked) => awaited::page(&at, asked, cursor),
         },
     )
 }
@@ -246,8 +248,11 @@ pub fn revision_rows(revisions: &[AppliedRevision], base: &str, may: bool) -> An
             let what = if r.differences.is_empty() {
                 if r.number == 1 { "the first" } else { "no field" }.into_any()
             } else {
-                let n = r.differences.len();
-                view! { <details class="gh-details"><summary>{format!("{n} fields")}</summary><DiffTable changes=r.differences.clone() before="Before" after="Then" /></details> }.into_any()
+                let n = match r.differences.len() {
+                    1 => "1 field".to_owned(),
+                    n => format!("{n} fields"),
+                };
+                view! { <details class="gh-details"><summary class="gh-nowrap">{n}</summary><DiffTable changes=r.differences.clone() before="Before" after="Then" /></details> }.into_any()
             };
             let current = r.current.then(|| view! { <Label tone=Tone::Good text="approved now" />" " });
             let back = (may && r.can_be_gone_back_to()).then(|| view! { <a class="pf-v6-c-button pf-m-secondary pf-m-small" href=format!("{base}/rollback/{}", r.revision)>"Roll back to this"</a> });
@@ -310,12 +315,13 @@ fn pods(v: &DeploymentView) -> AnyView {
 }
 
 fn pod(p: &Pod) -> AnyView {
-    let waits: Vec<String> = p
+    let mut waits: Vec<String> = p
         .conditions
         .iter()
         .filter(|c| c.status != "True" && !c.message.is_empty())
         .map(|c| c.message.clone())
         .collect();
+    waits.dedup();
     let containers: Vec<AnyView> = p.containers.iter().map(container).collect();
     row(vec![
         ("Pod", p.name.clone().into_any()),

@@ -1,6 +1,7 @@
 //! Deployments: the list over all clusters, one deployment, and what can be asked of it.
 
 mod ask;
+mod awaited;
 mod detail;
 mod gone;
 mod list;

@@ -57,7 +57,7 @@ pub fn standing(v: &DeploymentView) -> AnyView {
         })
         .collect();
     view! {
-        <div class="gh-standing">
+        <div class=standing_class(tone)>
             <p><Label tone=tone text=word />" "<strong>{e.headline}</strong>" "{approval_label(v.approval)}</p>
             {e.cause.map(|c| view! { <p class="gh-cause">{c}</p> })}
             {e.next_step.map(|n| view! { <p>{n}</p> })}

@@ -4,7 +4,7 @@
 use super::{AppliedRevision, Deployments};
 use crate::{Caller, authz::Action, ports::*};
 use domain::{
-    Micros, Result,
+    Kind, Micros, Result,
     access::Scope,
     change::{Change, ChangeKind, Item, Revision},
     diff::{FieldChange, diff},
@@ -74,6 +74,8 @@ pub struct Gone {
 pub enum Found {
     There(Box<super::DeploymentView>),
     Gone(Box<Gone>),
+    /// It never was there; somebody asked for it.
+    Awaited(Vec<ChangeRow>),
 }
 
 type Applied = (Change, Revision, Item);
@@ -85,7 +87,21 @@ impl Deployments {
             let view = self.view(caller, key, back).await?;
             return Ok(Found::There(Box::new(view)));
         }
-        Ok(Found::Gone(Box::new(self.gone(caller, key, back).await?)))
+        match self.gone(caller, key, back).await {
+            Ok(gone) => Ok(Found::Gone(Box::new(gone))),
+            Err(e) if e.kind == Kind::NotFound => {
+                let asked = ChangeFilter {
+                    deployment: Some(key.clone()),
+                    scopes: self.0.policy.scopes(caller, Action::ViewChange),
+                    ..Default::default()
+                };
+                let asked = self.0.store.change_list(&asked, None, SHOWN).await?.rows;
+                // Of what was only ever refused nothing is to come.
+                let awaited = asked.iter().any(|r| !r.change.state.is_end());
+                awaited.then_some(Found::Awaited(asked)).ok_or(e)
+            }
+            Err(e) => Err(e),
+        }
     }
 
     async fn gone(&self, caller: &Caller, key: &DeploymentKey, back: &Back) -> Result<Gone> {

@@ -18,6 +18,9 @@ pub struct AuditFilter {
     pub object: Option<String>,
     pub change: Option<ChangeId>,
     pub outcome: Option<RecordOutcome>,
+    /// A business unit, with those below it.
+    #[serde(default)]
+    pub unit: Option<String>,
     pub from: Option<Micros>,
     pub until: Option<Micros>,
     /// Places that the reader may see: pairs of unit patterns and environments. What has no place is

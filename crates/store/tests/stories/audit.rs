@@ -7,6 +7,7 @@ use store::testing::TestDatabase;
 crate::stories!(
     records_come_back_in_one_order,
     filters_show_what_may_be_seen,
+    a_unit_is_asked_for_with_those_below,
     units_are_told_apart_by_case,
     a_story_is_of_the_object_and_its_changes,
     people_are_found_by_name,
@@ -195,6 +196,23 @@ async fn filters_show_what_may_be_seen(t: &TestDatabase) {
         &[3, 2],
     )
     .await;
+}
+
+async fn a_unit_is_asked_for_with_those_below(t: &TestDatabase) {
+    let db = t.open().await;
+    let of = |n, unit: &str| NewRecord {
+        unit: unit.into(),
+        ..record(n, "change.submit", "change:x")
+    };
+    db.audit_append(&[of(1, "retail"), of(2, "retail/shops"), of(3, "retailers")])
+        .await
+        .unwrap();
+    let filter = AuditFilter {
+        unit: Some("retail".into()),
+        ..units(&["*"])
+    };
+    let found = db.audit_list(&filter, None, 10).await.unwrap();
+    assert_eq!(found.rows.iter().map(|r| r.seq).collect::<Vec<_>>(), [2, 1]);
 }
 
 async fn units_are_told_apart_by_case(t: &TestDatabase) {

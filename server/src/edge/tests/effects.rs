@@ -14,8 +14,13 @@ use std::time::Duration;
 use tower::ServiceExt as _;
 
 async fn export(b: &Browser<'_>) -> Response {
+    packed(b, "/audit/export", "identity").await
+}
+
+async fn packed(b: &Browser<'_>, path: &str, encoding: &str) -> Response {
     let request = Request::builder()
-        .uri("/audit/export")
+        .uri(path)
+        .header(header::ACCEPT_ENCODING, encoding)
         .header(header::HOST, "127.0.0.1:1")
         .header(header::COOKIE, format!("{COOKIE}={}", b.cookies[COOKIE]))
         .body(Body::empty())
@@ -74,6 +79,21 @@ async fn an_export_says_how_it_ended() {
     let (_, outcome) = pair(&house, "audit.export").await;
     assert_eq!(outcome["outcome"], "unknown");
     assert_eq!(outcome["detail"]["records"], 0);
+}
+
+#[tokio::test]
+async fn what_is_compressed_on_its_way_ends_too() {
+    let house = House::new().await;
+    let mut b = house.browser();
+    b.sign_in().await;
+    for path in ["/audit/export", "/audit/evidence"] {
+        for encoding in ["gzip", "br"] {
+            let answer = packed(&b, path, encoding).await;
+            assert_eq!(answer.headers()[header::CONTENT_ENCODING], encoding);
+            let bytes = axum::body::to_bytes(answer.into_body(), 1_000_000).await;
+            assert!(bytes.is_ok_and(|b| !b.is_empty()), "{path} as {encoding}");
+        }
+    }
 }
 
 #[tokio::test]
