@@ -148,7 +148,7 @@ async function applied(count) {
       const { change } = await asker.api("POST", "/api/v1/changes", asked);
       const about = `/api/v1/changes/${change.id}`;
       const { revision } = await approver.api("GET", about);
-      const decision = { outcome: "approve", reason: "benchmark", content_hash: revision.content_hash };
+      const decision = { outcome: "approve", reason: "benchmark", revision: revision.number, content_hash: revision.content_hash };
       begun = performance.now();
       const there = until(`${CHANGED} with a timeout of ${timeout} s`, 2, async () => {
         const now = await api("GET", path);
