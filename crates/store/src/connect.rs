@@ -132,8 +132,12 @@ async fn postgres(url: &str, options: &Options) -> Result<Pools> {
                 .remedy("Write `postgres://user:password@host/database`.")
                 .caused_by(e)
         })?
-        .application_name("gatehouse")
         .disable_statement_logging();
+    // An address may name its program itself, as tests do to find their connections again.
+    let opts = match opts.get_application_name() {
+        Some(_) => opts,
+        None => opts.application_name("gatehouse"),
+    };
     let pool: PgPool = PgPoolOptions::new()
         .max_connections(options.max_connections.max(2))
         .acquire_timeout(options.wait)

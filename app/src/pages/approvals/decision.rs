@@ -211,7 +211,6 @@ pub fn findings(findings: &[domain::finding::Finding]) -> AnyView {
     }
     let items: Vec<AnyView> = findings
         .iter()
-        .cloned()
         .map(|f| {
             let (tone, word) = match f.severity {
                 Severity::Error => (Tone::Bad, "error"),
