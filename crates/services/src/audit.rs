@@ -66,10 +66,8 @@ impl AuditLog {
     /// What the changes of these records are about, and who asked for them.
     pub async fn changes_of(&self, records: &[Record]) -> Result<BTreeMap<ChangeId, About>> {
         let ids: BTreeSet<ChangeId> = records.iter().filter_map(|r| r.record.change).collect();
-        let mut changes = Vec::with_capacity(ids.len());
-        for id in ids {
-            changes.extend(self.0.store.change_get(id).await?);
-        }
+        let ids: Vec<ChangeId> = ids.into_iter().collect();
+        let changes = self.0.store.changes_get(&ids).await?;
         let people: Vec<PersonId> = changes.iter().map(|c| c.requester).collect();
         let names = self.0.store.person_names(&people).await?;
         Ok(changes

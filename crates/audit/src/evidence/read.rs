@@ -109,7 +109,9 @@ impl<'a> Reader<'a> {
             return Err(self.wrong("is of a form that this program does not know"));
         }
         let head = checkpoint::open(&heading.checkpoint, self.keys)?;
-        if heading.first == 0 || heading.first > heading.last + 1 || heading.last > head.size {
+        let covered =
+            heading.last <= head.size && heading.first.checked_sub(1) <= Some(heading.last);
+        if heading.first == 0 || !covered {
             return Err(self.wrong("names records that its checkpoint does not cover"));
         }
         self.at = heading.first - 1;

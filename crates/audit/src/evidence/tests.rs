@@ -185,6 +185,20 @@ fn a_record_that_was_changed_with_its_hash_does_not_lead_to_the_root() {
 }
 
 #[test]
+fn positions_that_no_log_has_are_refused() {
+    let log = Log::of(3);
+    let note = sign(&log.head, &[key()]).unwrap();
+    for (first, last) in [(0, 3), (1, 1 << 53), (1 << 53, 1 << 53), (5, 3), (1, 4)] {
+        let lines = [heading(&note, first, last, Value::Null).unwrap()];
+        let message = refused(&lines);
+        assert!(
+            message.contains("does not cover"),
+            "{first} {last}: {message}"
+        );
+    }
+}
+
+#[test]
 fn a_filter_leaves_out_and_proves_the_rest() {
     let log = Log::of(600);
     let lines = log.evidence(1, 600, json!({"action": "change.submit"}), |s| {

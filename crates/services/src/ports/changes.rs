@@ -119,6 +119,8 @@ pub trait ChangeStore {
     /// revision become others where they are given, and the change waits.
     async fn change_reopen(&self, again: &Reopening, audit: &[NewRecord]) -> Result<()>;
     async fn change_get(&self, id: ChangeId) -> Result<Option<Change>>;
+    /// Those of these that there are, in no order; at most as many as a page has rows.
+    async fn changes_get(&self, ids: &[ChangeId]) -> Result<Vec<Change>>;
     async fn revision_get(&self, id: RevisionId) -> Result<Option<Revision>>;
     /// Oldest first.
     async fn revisions(&self, change: ChangeId) -> Result<Vec<Revision>>;

@@ -66,6 +66,10 @@ impl ChangeStore for Db {
         read::change(&mut self.read().await?, id).await
     }
 
+    async fn changes_get(&self, ids: &[ChangeId]) -> Result<Vec<Change>> {
+        read::changes(&mut self.read().await?, ids).await
+    }
+
     async fn revision_get(&self, id: RevisionId) -> Result<Option<Revision>> {
         let row = self
             .read()

@@ -150,6 +150,16 @@ pub(super) async fn change(c: &mut Conn, id: ChangeId) -> Result<Option<Change>>
     row.map(|r| change_of(&r)).transpose()
 }
 
+pub(super) async fn changes(c: &mut Conn, ids: &[ChangeId]) -> Result<Vec<Change>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut q = Sql::new(&format!("SELECT {CHANGE} FROM changes c WHERE 1 = 1"));
+    q.among("c.id", ids.iter().copied());
+    let found = c.all(q.text, q.args).await?;
+    found.iter().map(change_of).collect()
+}
+
 fn all_three(r: &Row) -> Result<(Change, Revision, Item)> {
     Ok((change_of(r)?, revision(r)?, item(r)?))
 }

@@ -36,6 +36,9 @@ async fn a_change_comes_back_as_it_was(t: &TestDatabase) {
     assert_eq!(db.items(c.id).await.unwrap(), vec![i.clone()]);
     assert_eq!(db.item_get(i.id).await.unwrap(), Some(i.clone()));
     assert_eq!(db.change_get(ChangeId(uuid(1))).await.unwrap(), None);
+    let both = [ChangeId(uuid(1)), c.id];
+    assert_eq!(db.changes_get(&both).await.unwrap(), [c.clone()]);
+    assert_eq!(db.changes_get(&[]).await.unwrap(), []);
     // A hash that is not the content's is never stored.
     let (c2, r2, i2) = change(2, "other", who);
     let forged = Revision {
