@@ -13,16 +13,17 @@ const EVERYWHERE = /(journey|kills)\.spec\.ts/;
 const ALL = /\.spec\.ts/;
 
 export default defineConfig<Options>({
-  // `specs` against a console that runs; `kills` starts and kills its own.
+  // `specs` against a console that runs; `faults` too, but they take parts of the world away from whoever
+  // else uses it; `kills` starts and kills its own console.
   testDir: process.env.GATEHOUSE_SUITE ?? "specs",
   outputDir: process.env.GATEHOUSE_OUTPUT ?? "test-results",
   forbidOnly: Boolean(process.env.CI),
-  // The specs share one world, and the machine's cores belong to that.
+  // The specs share one console and its accounts.
   workers: 1,
   fullyParallel: false,
   retries: 0,
-  timeout: 60_000,
-  expect: { timeout: 10_000 },
+  timeout: 120_000,
+  expect: { timeout: 20_000 },
   use: {
     baseURL: url,
     viewport: { width: 1440, height: 900 },

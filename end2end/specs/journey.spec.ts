@@ -1,6 +1,7 @@
 // From the catalogue to a deployment and through its life, with the steps that it takes counted.
 import { decide, kubectl, navigation, opens, remove, standing, stands, withdrawAll } from "../support/actions.ts";
 import { account, expect, Steps, test } from "../support/fixtures.ts";
+import { over, turn } from "../support/turns.ts";
 
 // Where a draft of the catalogue leads unless somebody chooses: the first development namespace.
 const CLUSTER = "cloud-1";
@@ -16,14 +17,18 @@ test.describe("a deployment's life", () => {
   let deployment = "";
   let change = "";
 
-  test.beforeAll(({ javaScriptEnabled }) => {
+  test.beforeAll(async ({ javaScriptEnabled }) => {
     // One for each project: what was approved before in this place has no part in it.
     [model, title] = javaScriptEnabled === false ? ["demand-forecast", "Demand forecast"] : ["iris-classifier", "Iris classifier"];
+    // The console on the other database brings the same model to the same place.
+    test.setTimeout(320_000);
+    await turn(model);
     for (const leftover of [model, `${model}-2`]) remove(CLUSTER, NAMESPACE, leftover);
   });
 
   test.afterAll(() => {
     if (name) remove(CLUSTER, NAMESPACE, name);
+    over(model);
   });
 
   test("a deep link survives signing in", async ({ page, signIn }) => {

@@ -1,6 +1,6 @@
 // Signing in and out, what leaves with every answer, and what programs ask.
 import { navigation } from "../support/actions.ts";
-import { expect, test, withFault, world } from "../support/fixtures.ts";
+import { expect, test, world } from "../support/fixtures.ts";
 
 test.describe("signing in", () => {
   for (const target of ["//evil.example", "/\\evil.example", "https://evil.example", "/signin?return_to=//evil.example", "javascript:alert(1)"]) {
@@ -63,34 +63,6 @@ test("signing out ends the session, here and for its cookie", async ({ page, sig
   await copy.goto("/audit");
   await expect(copy).toHaveURL(/\/signin/);
   await thief.close();
-});
-
-test.describe("a provider that is away", () => {
-  test.use({ expectedErrors: ["the server responded with a status of 503"] });
-
-  test("is told in plain words, and those who are signed in go on", async ({ page, as, accessible }) => {
-    const signedIn = await as("ai");
-    await withFault("provider", { cut: true }, async () => {
-      await signedIn.goto("/deployments");
-      await expect(signedIn.getByRole("heading", { level: 1 })).toHaveText("Deployments");
-
-      // The console looks before it sends anybody there; what it saw two seconds ago it still believes.
-      await expect.poll(async () => (await page.request.get("/signin/start", { maxRedirects: 0 })).status()).toBe(503);
-      await page.goto("/deployments");
-      await page.getByRole("link", { name: "Sign in", exact: true }).click();
-      await expect(page.getByText("The OpenID provider does not answer")).toBeVisible();
-      await expect(page.getByRole("link", { name: "Try again" })).toHaveAttribute("href", "/signin/start?return_to=%2Fdeployments");
-      await accessible(page);
-      const answer = await page.request.get("/oidc/callback?code=x&state=y");
-      expect(answer.status()).toBe(400);
-
-      await signedIn.reload();
-      await expect(signedIn.getByRole("heading", { level: 1 })).toHaveText("Deployments");
-    });
-    await accessible(signedIn);
-    // And back again.
-    await expect.poll(async () => (await page.request.get("/signin/start", { maxRedirects: 0 })).status()).toBe(303);
-  });
 });
 
 test.describe("every answer", () => {

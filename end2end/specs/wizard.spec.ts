@@ -208,7 +208,7 @@ test("preflight says what KServe would accept and not do", async ({ as }) => {
   const cases = [
     { yaml: await manifest("preflight", NAMESPACE, "    canaryTrafficPercent: 20\n"), field: "spec.predictor.canaryTrafficPercent", words: "all traffic would go to the new version" },
     { yaml: good.replace("minReplicas: 1", "minReplicas: 0"), field: "spec.predictor.minReplicas", words: "nothing scales to zero" },
-    { yaml: good.replace("name: sklearn", "name: SKLearn"), field: "spec.predictor.model.modelFormat.name", words: "did you mean `sklearn`?" },
+    { yaml: good.replace("name: sklearn", "name: SKLearn"), field: "spec.predictor.model.modelFormat.name", words: "did you mean sklearn?" },
   ];
   for (const { yaml, field, words } of cases) {
     await saveYaml(page, yaml);
@@ -234,7 +234,7 @@ test("what the webhook and the API server refuse stands beside its field", async
   const good = await manifest("refused", NAMESPACE);
   const cases = [
     // KServe's webhook.
-    { yaml: good.replace("    model:\n", "    model:\n      name: mine\n"), field: "spec.predictor.model.name", words: "has no `name` in this place" },
+    { yaml: good.replace("    model:\n", "    model:\n      name: mine\n"), field: "spec.predictor.model.name", words: "has no name in this place" },
     // The schema: a field that is not there, a value of another type.
     { yaml: await manifest("refused", NAMESPACE, "    sheduler: mine\n"), field: "spec.predictor.sheduler", words: "has no such field" },
     { yaml: await manifest("refused", NAMESPACE, "    timeout: soon\n"), field: "spec.predictor.timeout", words: "the value does not fit" },

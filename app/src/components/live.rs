@@ -4,16 +4,25 @@ use leptos_router::hooks::use_location;
 
 /// Keeps the page's `[data-live]` regions as the topic is. `cursor`: of the state that the page was made
 /// from, taken before it was read; what happens between then and the stream's beginning is told too.
+/// `shown` goes with the address that news are fetched from (`name=value`): what the parts of the page
+/// that are not live were made from.
 #[component]
-pub fn Live(#[prop(into)] topic: String, #[prop(into)] cursor: String) -> impl IntoView {
+pub fn Live(
+    #[prop(into)] topic: String,
+    #[prop(into)] cursor: String,
+    #[prop(optional, into)] shown: String,
+) -> impl IntoView {
     let here = use_location();
     // The page's own address: after a refused form the browser stands at the form's.
     let (path, search) = (here.pathname.get_untracked(), here.search.get_untracked());
-    let search = search.trim_start_matches('?');
-    let href = if search.is_empty() {
+    let query: Vec<&str> = [search.trim_start_matches('?'), &shown]
+        .into_iter()
+        .filter(|q| !q.is_empty())
+        .collect();
+    let href = if query.is_empty() {
         path
     } else {
-        format!("{path}?{search}")
+        format!("{path}?{}", query.join("&"))
     };
     view! { <LiveRegion topic=topic cursor=cursor href=href /> }
 }

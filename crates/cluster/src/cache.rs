@@ -8,7 +8,7 @@ use crate::{
     shown::Shown,
     usage::{Requests, Usage},
 };
-use domain::{access::Scope, observed::*, quantity::Quantity};
+use domain::{access::Scope, observed::*, quantity::Quantity, state::Code};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -56,11 +56,15 @@ pub(crate) struct Entry {
     pub routes: Few<Route>,
     /// By the event object's name, oldest first.
     pub events: Few<Event>,
-    /// The line in the list, made when something changed.
-    pub shown: Option<Arc<Shown>>,
+    /// The line in the list, made when something changed; by [`Data::show`] alone, which counts it.
+    shown: Option<Arc<Shown>>,
 }
 
 impl Entry {
+    pub fn shown(&self) -> Option<&Arc<Shown>> {
+        self.shown.as_ref()
+    }
+
     fn is_empty(&self) -> bool {
         self.object.is_none()
             && self.workloads.is_empty()
@@ -118,6 +122,8 @@ pub(crate) struct Data {
     interner: Interner,
     pub spaces: BTreeMap<Arc<str>, Space>,
     pub deployments: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Entry>>,
+    /// How many lines of each namespace are in which state, so that no page walks all of them.
+    pub states: BTreeMap<Arc<str>, BTreeMap<Code, usize>>,
     workload_owner: BTreeMap<Name, Arc<str>>,
     route_owner: BTreeMap<Name, Arc<str>>,
     event_owner: BTreeMap<Name, Arc<str>>,
@@ -158,6 +164,38 @@ impl Data {
             .count()
     }
 
+    /// Puts the line of a deployment in place of the one before. Answers whether there was one;
+    /// `None` where nothing is known of the deployment any more.
+    pub fn show(&mut self, name: &Name, line: Option<Arc<Shown>>) -> Option<bool> {
+        let entry = self
+            .deployments
+            .get_mut(&name.namespace)?
+            .get_mut(&name.name)?;
+        let state = line.as_ref().map(|l| l.row.state);
+        let was = std::mem::replace(&mut entry.shown, line);
+        if let Some(was) = &was {
+            self.uncount(&name.namespace, was.row.state);
+        }
+        if let Some(state) = state {
+            let states = self.states.entry(name.namespace.clone()).or_default();
+            *states.entry(state).or_default() += 1;
+        }
+        Some(was.is_some())
+    }
+
+    fn uncount(&mut self, namespace: &Arc<str>, state: Code) {
+        let Some(states) = self.states.get_mut(namespace) else {
+            return;
+        };
+        if let Some(n) = states.get_mut(&state) {
+            *n -= 1;
+        }
+        states.retain(|_, n| *n > 0);
+        if states.is_empty() {
+            self.states.remove(namespace);
+        }
+    }
+
     fn touch(&mut self, namespace: &Arc<str>, name: &Arc<str>, with: impl FnOnce(&mut Entry)) {
         let space = self.deployments.entry(namespace.clone()).or_default();
         let key = space
@@ -166,9 +204,12 @@ impl Data {
         let entry = space.entry(key.clone()).or_default();
         with(entry);
         if entry.is_empty() {
-            space.remove(&key);
+            let gone = space.remove(&key).and_then(|e| e.shown);
             if space.is_empty() {
                 self.deployments.remove(namespace);
+            }
+            if let Some(gone) = gone {
+                self.uncount(namespace, gone.row.state);
             }
         }
         self.dirty.insert(Name {

@@ -57,10 +57,8 @@ impl<'a> Wanted<'a> {
             && (f.environments.is_empty() || any_matches(&f.environments, &scope.environment))
     }
 
-    fn line(&self, shown: &Shown, any_state: bool) -> bool {
-        (any_state
-            || self.filter.states.is_empty()
-            || self.filter.states.contains(&shown.row.state))
+    fn line(&self, shown: &Shown) -> bool {
+        (self.filter.states.is_empty() || self.filter.states.contains(&shown.row.state))
             && (!self.filter.unhealthy || shown.row.state.unhealthy())
             && self
                 .digest
@@ -100,12 +98,12 @@ impl Cluster {
                     .map_or(Bound::Unbounded, |k| Bound::Excluded(k.name.as_str()));
                 for shown in space
                     .range::<str, _>((from, Bound::Unbounded))
-                    .filter_map(|(_, e)| e.shown.as_ref())
+                    .filter_map(|(_, e)| e.shown())
                 {
                     if found.len() == room {
                         break 'all;
                     }
-                    if wanted.line(shown, false) {
+                    if wanted.line(shown) {
                         found.push(shown.clone());
                     }
                 }
@@ -120,13 +118,10 @@ impl Cluster {
 
     pub fn counts(&self, wanted: &Wanted<'_>, into: &mut BTreeMap<Code, usize>) {
         let data = self.data();
-        for (namespace, space) in &data.deployments {
-            if !wanted.space(namespace, &data.scope(namespace)) {
-                continue;
-            }
-            for shown in space.values().filter_map(|e| e.shown.as_ref()) {
-                if wanted.line(shown, true) {
-                    *into.entry(shown.row.state).or_default() += 1;
+        for (namespace, states) in &data.states {
+            if wanted.space(namespace, &data.scope(namespace)) {
+                for (state, n) in states {
+                    *into.entry(*state).or_default() += n;
                 }
             }
         }
@@ -166,7 +161,7 @@ impl Cluster {
             .iter()
             .flat_map(|(ns, m)| {
                 m.iter()
-                    .filter(|(_, e)| e.shown.is_some())
+                    .filter(|(_, e)| e.shown().is_some())
                     .map(move |(n, _)| of(ns, n))
             })
             .take(most)
@@ -207,17 +202,10 @@ impl Cluster {
         lines
             .into_iter()
             .filter_map(|(n, line)| {
-                let was = data
-                    .deployments
-                    .get_mut(&n.namespace)
-                    .and_then(|s| s.get_mut(&n.name));
-                let known = line.is_some() || was.as_ref().is_some_and(|e| e.shown.is_some());
-                let gone = was.is_none();
-                if let Some(entry) = was {
-                    entry.shown = line;
-                }
+                let there = line.is_some();
                 // Children that nobody owns yet are nobody's news; what vanished is.
-                (known || gone).then_some(n)
+                let news = data.show(&n, line).is_none_or(|was| was || there);
+                news.then_some(n)
             })
             .collect()
     }
@@ -238,8 +226,7 @@ impl Cluster {
                 let scope = data.scope(namespace);
                 for (name, entry) in space {
                     let settled = entry
-                        .shown
-                        .as_ref()
+                        .shown()
                         .is_none_or(|s| matches!(s.row.state, Code::Healthy | Code::Stopped));
                     if !settled && let Some(p) = Parts::of(entry, uid.clone(), scope.clone()) {
                         list.push((
@@ -261,14 +248,10 @@ impl Cluster {
             if data.dirty.contains(&name) {
                 continue;
             }
-            let Some(entry) = data
-                .deployments
-                .get_mut(&name.namespace)
-                .and_then(|s| s.get_mut(&name.name))
+            let Some(was) = data
+                .entry(&name.namespace, &name.name)
+                .and_then(|e| e.shown())
             else {
-                continue;
-            };
-            let Some(was) = entry.shown.as_mut() else {
                 continue;
             };
             let same = Row {
@@ -276,7 +259,7 @@ impl Cluster {
                 ..line.row.clone()
             } == was.row;
             if !same {
-                *was = line;
+                data.show(&name, Some(line));
                 changed.push(name);
             }
         }

@@ -138,6 +138,46 @@ fn nobody_sees_outside_their_scopes() {
 }
 
 #[test]
+fn counted_states_are_those_of_the_lines() {
+    let c = cluster(3);
+    let states = |c: &Cluster| {
+        let (mut counted, mut walked) = (BTreeMap::new(), BTreeMap::new());
+        c.counts(&Wanted::new(&everywhere()), &mut counted);
+        for row in rows(c, &everywhere(), None, 100) {
+            *walked.entry(row.state).or_default() += 1;
+        }
+        assert_eq!(counted, walked);
+        counted.values().sum::<usize>()
+    };
+    assert_eq!(states(&c), 18);
+    let (one, two) = {
+        let mut d = c.data_mut();
+        (
+            d.name("retail-dev", "m00000"),
+            d.name("retail-dev", "m00001"),
+        )
+    };
+    c.data_mut().objects(Change::Gone(one.clone()));
+    assert_eq!(states(&c), 17, "gone before its line is made anew");
+    let stopped = {
+        let mut o = object("retail-dev", "m00001", 'b');
+        o["metadata"]["annotations"]["serving.kserve.io/stop"] = json!("true");
+        o
+    };
+    c.data_mut()
+        .objects(Change::Put(two, Packed::new(&stopped)));
+    c.data_mut().objects(Change::Put(
+        one,
+        Packed::new(&object("retail-dev", "m00000", 'a')),
+    ));
+    c.refresh(256, Micros(6));
+    assert_eq!(states(&c), 18);
+    c.data_mut().objects(Change::All(Vec::new()));
+    assert_eq!(states(&c), 0);
+    assert!(c.data().states.is_empty());
+}
+
+#[test]
 fn pages_follow_each_other_without_gap_or_repetition() {
     let c = cluster(3);
     let all: Vec<_> = rows(&c, &everywhere(), None, 1000)

@@ -26,6 +26,66 @@ pub struct Database {
     pub name: &'static str,
     /// Its URL.
     pub url: String,
+    /// Where its console answers, if not where the world's configuration says.
+    pub port: Option<u16>,
+}
+
+/// What runs in the browser.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// The specs, and those that take parts of the world away.
+    pub specs: bool,
+    /// Those that kill the console.
+    pub kills: bool,
+}
+
+/// Runs the suites on all databases: a console for each, side by side in one world, as most of their time
+/// is waiting for what takes effect later. What takes parts of the world away comes after the rest, alone.
+///
+/// # Errors
+/// When a console does not start or Playwright leaves no report.
+pub fn suites(
+    session: &Session,
+    programs: &Programs,
+    world: &World,
+    databases: &[Database],
+    wanted: Wanted,
+) -> Result<Tally> {
+    let side_by_side = |database: &Database| -> Result<Tally> {
+        let mut tally = Tally::default();
+        if wanted.specs {
+            tally.add(specs(session, programs, world, database, "specs")?);
+        }
+        if wanted.kills {
+            tally.add(kills(session, programs, world, database)?);
+        }
+        Ok(tally)
+    };
+    let side_by_side = &side_by_side;
+    let ran: Vec<Result<Tally>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = databases
+            .iter()
+            .map(|database| scope.spawn(move || side_by_side(database)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|_| Err("a suite panicked".into()))
+            })
+            .collect()
+    });
+    let mut tally = Tally::default();
+    for one in ran {
+        tally.add(one?);
+    }
+    if wanted.specs {
+        for database in databases {
+            tally.add(specs(session, programs, world, database, "faults")?);
+        }
+    }
+    Ok(tally)
 }
 
 /// Debian's Chromium, or another by `GATEHOUSE_CHROMIUM`.
@@ -59,15 +119,13 @@ pub fn check_types(session: &Session) -> Result<()> {
     )
 }
 
-/// Runs the specs on one database, against one console.
-///
-/// # Errors
-/// When the console does not start or Playwright leaves no report.
-pub fn specs(
+/// Runs a folder of specs on one database, against one console.
+fn specs(
     session: &Session,
     programs: &Programs,
     world: &World,
     database: &Database,
+    folder: &str,
 ) -> Result<Tally> {
     let paths = &session.paths;
     let console = console_of(session, programs, world, database)?;
@@ -76,11 +134,16 @@ pub fn specs(
         console.start(paths, paths.log(&format!("test-console-{}", database.name)))?;
     console::wait(&mut running, &listen, || true)?;
     let suite = Suite {
-        folder: "specs",
+        folder,
         console: &console,
         database: database.name,
     };
-    let mut tally = suite.run(session, world, &session.more, |_| ())?;
+    let mut args = session.more.clone();
+    if !args.is_empty() {
+        // What is asked for by name may be in another folder.
+        args.push("--pass-with-no-tests".into());
+    }
+    let mut tally = suite.run(session, world, &args, |_| ())?;
     if let Err(message) = running.check() {
         eprintln!("{message}");
         tally.failed += 1;
@@ -90,10 +153,7 @@ pub fn specs(
 }
 
 /// Runs what kills the console again and again, on one database.
-///
-/// # Errors
-/// When Playwright leaves no report.
-pub fn kills(
+fn kills(
     session: &Session,
     programs: &Programs,
     world: &World,
@@ -126,7 +186,7 @@ fn console_of(
 ) -> Result<Console> {
     let work = session.paths.work();
     let config = work.join(format!("test-{}.toml", database.name));
-    console::for_tests(&world.config, &database.url, &config)?;
+    console::for_tests(&world.config, &database.url, database.port, &config)?;
     Ok(Console {
         program: programs.console.clone(),
         config,
@@ -178,7 +238,7 @@ impl Suite<'_> {
             .env("GATEHOUSE_CONFIG", &self.console.config)
             .env("PLAYWRIGHT_JSON_OUTPUT_NAME", &report);
         more(&mut playwright);
-        let good = shell::shown(&mut playwright)?;
+        let good = shell::shown_as(&mut playwright, self.database)?;
         let mut tally = tally::of_playwright(&report)?;
         if !good && tally.failed == 0 {
             tally.failed = 1;

@@ -162,16 +162,32 @@ pub fn choose_port(asked: Option<u16>) -> Result<u16> {
 /// How long a decision can be undone in the browser's tests: they wait for it again and again.
 const TEST_HOLD_SECONDS: i64 = 5;
 
-/// A copy of a configuration file for tests, written to `to`: another database, a shorter hold.
+/// A copy of a configuration file for tests, written to `to`: another database, a shorter hold, and
+/// where it is asked for another loopback port.
 ///
 /// # Errors
 /// When the file is no TOML table or cannot be written.
-pub fn for_tests(config: &Path, database: &str, to: &Path) -> Result<()> {
-    let settings = [
+pub fn for_tests(config: &Path, database: &str, port: Option<u16>, to: &Path) -> Result<()> {
+    let mut settings: Vec<(&'static str, &'static str, toml::Value)> = vec![
         ("database", "url", database.into()),
         ("decisions", "hold_seconds", TEST_HOLD_SECONDS.into()),
     ];
+    if let Some(port) = port {
+        let listen = format!("127.0.0.1:{port}");
+        settings.push(("server", "public_url", format!("http://{listen}").into()));
+        settings.push(("server", "listen", listen.into()));
+    }
     copy(config, settings, to)
+}
+
+/// A free one of the ports where the world's provider knows further consoles.
+///
+/// # Errors
+/// When all of them are taken.
+pub fn another_port() -> Result<u16> {
+    (8081..=8089)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .ok_or_else(|| "the ports 8081 to 8089 are all in use".into())
 }
 
 /// A copy of a configuration file in which a decision takes effect at once: what a person may wait for
@@ -184,9 +200,9 @@ pub fn without_hold(config: &Path, to: &Path) -> Result<()> {
 }
 
 /// A copy with other settings: section, key and value.
-fn copy<const N: usize>(
+fn copy(
     config: &Path,
-    settings: [(&str, &str, toml::Value); N],
+    settings: impl IntoIterator<Item = (&'static str, &'static str, toml::Value)>,
     to: &Path,
 ) -> Result<()> {
     let text = shell::read(config)?;
@@ -217,9 +233,13 @@ mod tests {
             "[server]\nlisten = \"127.0.0.1:1234\"\n[database]\nurl = \"sqlite:a\"\n",
         )
         .unwrap();
-        for_tests(&from, "postgres://b", &to).unwrap();
+        for_tests(&from, "postgres://b", None, &to).unwrap();
         let text = shell::read(&to).unwrap();
         assert!(text.contains("postgres://b") && text.contains("1234") && !text.contains("sqlite"));
+        let beside = dir.join("d.toml");
+        for_tests(&from, "sqlite:c", Some(8081), &beside).unwrap();
+        let text = shell::read(&beside).unwrap();
+        assert!(text.contains("http://127.0.0.1:8081") && !text.contains("1234"));
         let at_once = dir.join("c.toml");
         without_hold(&to, &at_once).unwrap();
         let text = shell::read(&at_once).unwrap();

@@ -4,6 +4,7 @@ use crate::Result;
 use crate::progress::{Progress, words};
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -73,6 +74,29 @@ pub fn shown(command: &mut Command) -> Result<bool> {
     Ok(status
         .map_err(|e| format!("{}: {e}", line(command)))?
         .success())
+}
+
+/// Runs with what it prints shown line by line, each after the name of who says it: several can run at
+/// once. Tells whether it succeeded.
+///
+/// # Errors
+/// When it cannot be started at all, or its output cannot be read.
+pub fn shown_as(command: &mut Command, name: &str) -> Result<bool> {
+    let error = |e: std::io::Error| format!("{}: {e}", line(command));
+    let (reader, writer) = std::io::pipe().map_err(error)?;
+    let errors = writer.try_clone().map_err(error)?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(errors)
+        .spawn()
+        .map_err(|e| format!("{}: {e}", line(command)))?;
+    // The command holds the writing end, and while it does the reading below does not end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    for said in BufReader::new(reader).lines() {
+        println!("{name:<8} {}", said.map_err(|e| e.to_string())?);
+    }
+    Ok(child.wait().map_err(|e| e.to_string())?.success())
 }
 
 /// What a command prints, trimmed; `None` when it fails or is not there.

@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// `browser`: the specs; `kills`: those that kill the console.
+/// `browser`: the specs, also those that take parts of the world away; `kills`: those that kill the console.
 const PARTS: [&str; 5] = ["fmt", "clippy", "rust", "browser", "kills"];
 
 /// What the tests share.
@@ -287,17 +287,15 @@ impl Session {
                 file,
                 config: addresses.console.config,
             };
-            for database in self.databases(&postgres)? {
-                if stop.load(Ordering::Relaxed) {
-                    return Err("interrupted".into());
-                }
-                if wants("browser") {
-                    tally.add(browser::specs(self, programs, &world, &database)?);
-                }
-                if wants("kills") {
-                    tally.add(browser::kills(self, programs, &world, &database)?);
-                }
+            if stop.load(Ordering::Relaxed) {
+                return Err("interrupted".into());
             }
+            let wanted = browser::Wanted {
+                specs: wants("browser"),
+                kills: wants("kills"),
+            };
+            let databases = self.databases(&postgres)?;
+            tally.add(browser::suites(self, programs, &world, &databases, wanted)?);
         }
         Running::stop(running);
         Ok(())
@@ -314,10 +312,12 @@ impl Session {
             browser::Database {
                 name: "sqlite",
                 url: format!("sqlite:{}", file.display()),
+                port: None,
             },
             browser::Database {
                 name: "postgres",
                 url: postgres.url("browser"),
+                port: Some(console::another_port()?),
             },
         ])
     }

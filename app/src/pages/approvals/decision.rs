@@ -1,8 +1,8 @@
 //! The page of one change: everything a decision needs, and the decision itself.
 
 use super::{place, state_words, title};
-use crate::{components::*, load::load, pages::catalog::fact_words};
-use domain::{change::*, finding::Severity, ids::ChangeId};
+use crate::{components::*, load::load, pages::catalog::fact_words, query::Query};
+use domain::{change::*, ids::ChangeId};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use services::changes::{ChangeView, DecisionView};
@@ -13,6 +13,11 @@ pub fn ChangePage() -> impl IntoView {
         .get_untracked()
         .get("id")
         .unwrap_or_default();
+    // News of a page that shows an earlier revision must not put the later one under a hand that is
+    // about to decide.
+    let shown = Query::current()
+        .get("shown")
+        .and_then(|n| n.parse::<i32>().ok());
     load(
         |s, c| async move {
             let id: ChangeId = id.parse()?;
@@ -21,9 +26,11 @@ pub fn ChangePage() -> impl IntoView {
             s.changes.seen_by(&c, id).await?;
             Ok((view, cursor))
         },
-        |(v, cursor)| {
+        move |(v, cursor)| {
             let change = v.change.clone();
-            let (fragment, decide) = (body(&v), decide_form(&v));
+            let edited = shown.is_some_and(|n| n != v.revision.number);
+            let fragment = body(&v);
+            let decide = (!edited).then(|| decide_form(&v));
             let crumbs = vec![Crumb::new("Approvals", "/approvals")];
             view! {
                 <PageHeader title=title(&change) crumbs=crumbs
@@ -32,10 +39,11 @@ pub fn ChangePage() -> impl IntoView {
                 <section class="pf-v6-c-page__main-section gh-stack">
                     <FormAlert />
                     <div data-live=format!("change:{}", change.id) class="gh-stack">{standing(&v)}</div>
+                    <div class="gh-stack gh-when-any" data-live="change#edited" role="status">{edited.then(|| edited_since(&v))}</div>
                     <div class="gh-stack gh-when-any" data-live="change#decide">{decide}</div>
                     {fragment}
                 </section>
-                <Live topic=format!("change:{}", change.id) cursor=cursor />
+                <Live topic=format!("change:{}", change.id) cursor=cursor shown=format!("shown={}", v.revision.number) />
                 {v.undo_until.map(|_| view! { <crate::islands::Countdown /> })}
             }
         },
@@ -105,6 +113,18 @@ fn hold(until: domain::Micros, now: domain::Micros) -> impl IntoView {
     let left = (until.since(now) / 1000).max(0);
     let exactly = until.in_zone(&crate::load::zone());
     view! { <time role="timer" datetime=until.rfc3339() title=exactly.clone() data-left=left.to_string()>{format!("at {exactly}")}</time> }
+}
+
+/// What is said on a page whose content is no longer what would be decided.
+fn edited_since(v: &ChangeView) -> AnyView {
+    let (id, number, by) = (v.change.id, v.revision.number, v.author.clone());
+    view! {
+        <Alert tone=Tone::Warn title="The change was edited after this page was shown">
+            <p>{format!("Revision {number} by {by} is not what you see below. ")}
+                <a href=format!("/changes/{id}")>{format!("Show revision {number}")}</a></p>
+        </Alert>
+    }
+    .into_any()
 }
 
 fn decide_form(v: &ChangeView) -> impl IntoView + use<> {
@@ -202,27 +222,6 @@ pub fn facts(seen: &Seen) -> AnyView {
         })
         .collect();
     view! { <ul class="gh-facts" role="list">{facts}</ul>{findings(&seen.findings)}{quota(&seen.quota)} }.into_any()
-}
-
-/// What preflight and the API server said, worst first.
-pub fn findings(findings: &[domain::finding::Finding]) -> AnyView {
-    if findings.is_empty() {
-        return ().into_any();
-    }
-    let items: Vec<AnyView> = findings
-        .iter()
-        .map(|f| {
-            let (tone, word) = match f.severity {
-                Severity::Error => (Tone::Bad, "error"),
-                Severity::Warning => (Tone::Warn, "warning"),
-                Severity::Info => (Tone::Info, "note"),
-            };
-            let field = (!f.field.is_empty()).then(|| view! { <code>{f.field.clone()}</code>" " });
-            view! { <li><Label tone=tone text=word />" "{field}{ticked(&f.message)}" "<span class="gh-muted">{ticked(&f.remedy)}</span></li> }.into_any()
-        })
-        .collect();
-    view! { <ul class="gh-facts gh-findings" role="list" aria-label="Findings">{items}</ul> }
-        .into_any()
 }
 
 /// The effect on quota as a table; nothing where there is no quota.

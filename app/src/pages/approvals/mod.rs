@@ -3,7 +3,7 @@
 mod decision;
 mod lists;
 
-pub use decision::{ChangePage, closure, facts, findings, quota};
+pub use decision::{ChangePage, closure, facts, quota};
 pub use lists::{ApprovalsPage, ChangesPage, RequestsPage};
 
 use services::ports::ChangeRow;

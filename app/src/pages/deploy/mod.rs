@@ -156,7 +156,7 @@ fn beside(v: &WizardView, id: &str) -> Vec<Remark> {
         .filter(|f| f.spot.as_ref().is_some_and(|s| s.id == id))
         .filter(|f| own.is_empty() || f.finding.severity != Severity::Error)
         .map(|f| Remark {
-            tone: tone(f.finding.severity).0,
+            tone: severity(f.finding.severity).0,
             text: format!("{} {}", sentence(&f.finding.message), f.finding.remedy)
                 .trim()
                 .to_owned(),
@@ -168,14 +168,6 @@ fn beside(v: &WizardView, id: &str) -> Vec<Remark> {
         }
     }
     all
-}
-
-fn tone(severity: Severity) -> (Tone, &'static str) {
-    match severity {
-        Severity::Error => (Tone::Bad, "error"),
-        Severity::Warning => (Tone::Warn, "warning"),
-        Severity::Info => (Tone::Info, "note"),
-    }
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ pub fn page(r: Review) -> AnyView {
                 </div>
             </div>
             {purpose_missing.then(|| view! { <p class="gh-muted">{format!("The owner is {}; change it on the Use step.", v.draft.usage.owner)}</p> })}
-            {(!r.findings.is_empty()).then(|| card("What checks and the cluster say", findings(v, &r.findings)))}
+            {(!r.findings.is_empty()).then(|| card("What checks and the cluster say", checked(v, &r.findings)))}
             {r.prepared.as_ref().map(|p| card("Facts and quota", facts(&Seen { findings: vec![], ..p.seen.clone() })))}
             {r.prepared.is_some().then(|| card("Difference from what is live", view! {
                 <DiffTable changes=r.differences.clone() before="Live" after="Then" />
@@ -113,22 +113,14 @@ pub fn page(r: Review) -> AnyView {
 }
 
 /// Every finding, with a link to the field that it concerns.
-fn findings(v: &WizardView, all: &[Placed]) -> AnyView {
-    let items: Vec<AnyView> = all
-        .iter()
-        .map(|p| {
-            let (tone, word) = super::tone(p.finding.severity);
-            let f = p.finding.clone();
-            let field = (!f.field.is_empty()).then(|| match &p.spot {
-                Some(s) if s.step == "review" => view! { <a href=format!("#{}", s.id)><code>{f.field.clone()}</code></a>" " }.into_any(),
-                Some(s) => view! { <a href=format!("/deploy/{}/{}#{}", v.draft.id, s.step, s.id)><code>{f.field.clone()}</code></a>" " }.into_any(),
-                None => view! { <code>{f.field.clone()}</code>" " }.into_any(),
-            });
-            view! { <li><Label tone=tone text=word />" "{field}{ticked(&f.message)}" "<span class="gh-muted">{ticked(&f.remedy)}</span></li> }.into_any()
-        })
-        .collect();
-    view! { <ul class="gh-facts gh-findings" role="list" aria-label="Findings">{items}</ul> }
-        .into_any()
+fn checked(v: &WizardView, all: &[Placed]) -> AnyView {
+    linked_findings(all.iter().map(|p| {
+        let link = p.spot.as_ref().map(|s| match s.step.as_str() {
+            "review" => format!("#{}", s.id),
+            step => format!("/deploy/{}/{step}#{}", v.draft.id, s.id),
+        });
+        (&p.finding, link)
+    }))
 }
 
 /// The line where the YAML breaks with its neighbours, numbered, and a mark below the column.

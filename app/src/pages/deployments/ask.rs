@@ -4,7 +4,7 @@ use super::key_of_address;
 use crate::{
     components::*,
     load::{form_state, load},
-    pages::approvals::{findings, quota},
+    pages::approvals::quota,
 };
 use domain::{change::ChangeKind, diff, place::DeploymentKey, yaml::to_yaml};
 use leptos::prelude::*;

@@ -138,7 +138,7 @@ pub trait Clusters: Send + Sync {
         limit: usize,
         now: Micros,
     ) -> Vec<Row>;
-    /// Rows by state under the filter (its own `states` ignored).
+    /// Rows by state in the places that the filter names; what it asks of the rows themselves is ignored.
     fn counts(
         &self,
         filter: &RowFilter,

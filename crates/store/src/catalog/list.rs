@@ -12,7 +12,7 @@ use services::ports::{CatalogFilter, CatalogSort, Facets, ModelRow};
 use std::collections::BTreeMap;
 
 /// The most values that a facet shows; the rest is found by search.
-const MAX_FACET_VALUES: i64 = 50;
+const MAX_FACET_VALUES: usize = 50;
 
 /// Where a page ends: the order that it belongs to, the last row's value in it, and its id.
 #[derive(Clone, Serialize, Deserialize)]
@@ -147,8 +147,8 @@ pub(super) async fn page(
     Ok(Page::cut(rows, limit, |(_, key)| key.clone()).map(|(model, _)| model))
 }
 
-/// How many models have each value of these facets, under conditions that they share: one look at
-/// the models, counted several ways.
+/// How many models have each value of these facets, under conditions that they share: the index
+/// `models_facets` gives how many models are alike in all of them, and their values are summed here.
 async fn count(
     c: &mut Conn,
     f: &CatalogFilter,
@@ -156,40 +156,32 @@ async fn count(
     except: Option<Facet>,
     into: &mut Counts,
 ) -> Result<()> {
-    let columns: Vec<String> = facets
+    if facets.is_empty() {
+        return Ok(());
+    }
+    let columns: Vec<&str> = facets.iter().map(|facet| facet.column()).collect();
+    let columns = columns.join(", ");
+    let values: Vec<String> = facets
         .iter()
         .map(|facet| format!("{} AS v{}", facet.column(), *facet as u8))
         .collect();
-    if columns.is_empty() {
-        return Ok(());
-    }
     let mut q = Sql::new(&format!(
-        "WITH found AS MATERIALIZED (SELECT {} FROM models m",
-        columns.join(", ")
+        "SELECT {}, count(*) AS n FROM models m",
+        values.join(", ")
     ));
     conditions(&mut q, f, except)?;
-    q.push(")");
-    for (i, facet) in facets.iter().enumerate() {
-        let n = *facet as u8;
-        q.push(if i == 0 { " " } else { " UNION ALL " });
-        q.push(&format!("SELECT * FROM (SELECT '{n}' AS facet, v{n} AS value, count(*) AS n FROM found GROUP BY v{n} ORDER BY count(*) DESC, v{n} LIMIT "));
-        q.arg(MAX_FACET_VALUES).push(&format!(") AS f{n}"));
-    }
+    q.push(&format!(" GROUP BY {columns}"));
     for row in c.all(q.text, q.args).await? {
-        let facet = Facet::ALL.into_iter().find(|facet| {
-            row.text("facet")
-                .is_ok_and(|n| n == (*facet as u8).to_string())
-        });
-        if let Some(facet) = facet {
-            into.entry(facet)
-                .or_default()
-                .push((row.text("value")?, row.int("n")?));
+        let n = row.int("n")?;
+        for facet in facets {
+            let value = row.text(&format!("v{}", *facet as u8))?;
+            *into.entry(*facet).or_default().entry(value).or_default() += n;
         }
     }
     Ok(())
 }
 
-type Counts = BTreeMap<Facet, Vec<(String, i64)>>;
+type Counts = BTreeMap<Facet, BTreeMap<String, i64>>;
 
 pub(super) async fn facets(c: &mut Conn, f: &CatalogFilter) -> Result<Facets> {
     // What was chosen in a facet does not hide that facet's other values; all others share one query.
@@ -204,8 +196,10 @@ pub(super) async fn facets(c: &mut Conn, f: &CatalogFilter) -> Result<Facets> {
     }
     count(c, f, &unchosen, None, &mut counts).await?;
     let mut take = |facet| {
-        let mut values: Vec<(String, i64)> = counts.remove(&facet).unwrap_or_default();
+        let counted = counts.remove(&facet).unwrap_or_default();
+        let mut values: Vec<(String, i64)> = counted.into_iter().collect();
         values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        values.truncate(MAX_FACET_VALUES);
         values
     };
     Ok(Facets {
