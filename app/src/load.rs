@@ -20,14 +20,23 @@ pub fn form_state() -> FormState {
     use_context::<FormState>().unwrap_or_default()
 }
 
+/// A filter of the address that cannot be: the page still shows its form, filled in as the address has
+/// it, with what is wrong beside the fields, and the answer is no success. To be said before the page is
+/// loaded.
+pub fn refuse_filter(error: &Error) {
+    set_status(status_of(error.kind));
+    provide_context(FormState::refused([], error));
+}
+
 /// The time zone to show instants in.
 pub fn zone() -> String {
-    caller().map_or_else(|| "UTC".into(), |c| c.zone)
+    with_context::<Caller, _>(|c| c.zone.clone()).unwrap_or_else(|| "UTC".into())
 }
 
 /// Now, by the services' clock.
 pub fn now() -> Micros {
-    services().ctx.clock.now()
+    with_context::<Services, _>(|s| s.ctx.clock.now())
+        .unwrap_or_else(|| services().ctx.clock.now())
 }
 
 /// Loads a page's data and renders it; an error becomes the page, with its status code.
