@@ -35,8 +35,7 @@ pub fn zone() -> String {
 
 /// Now, by the services' clock.
 pub fn now() -> Micros {
-    with_context::<Services, _>(|s| s.ctx.clock.now())
-        .unwrap_or_else(|| services().ctx.clock.now())
+    with_context::<Services, _>(|s| s.ctx.clock.now()).unwrap_or_else(|| services().ctx.clock.now())
 }
 
 /// Loads a page's data and renders it; an error becomes the page, with its status code.

@@ -1,6 +1,10 @@
 //! The address as the page's state: filters, sorting and paging live in the query.
 
+use domain::{Error, Result};
 use leptos_router::hooks::use_query_map;
+
+/// So many characters of a value stand in what is said of it.
+const SAID: usize = 60;
 
 /// The query of this page, read once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +55,26 @@ impl Query {
             .iter()
             .filter(|(k, v)| k == name && !v.is_empty())
             .map(|(_, v)| v.clone())
+            .collect()
+    }
+
+    /// All values of a parameter, each read by `read`; `what` it is that they name.
+    /// Errors: `Invalid` with a value that names none: left out, it would show everything as if nobody
+    /// had asked.
+    pub fn each<T>(
+        &self,
+        name: &str,
+        what: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Vec<T>> {
+        self.all(name)
+            .iter()
+            .map(|v| {
+                read(v).ok_or_else(|| {
+                    let said: String = v.chars().take(SAID).collect();
+                    Error::field(name, format!("“{said}” is no {what}; choose another one."))
+                })
+            })
             .collect()
     }
 
@@ -118,4 +142,25 @@ pub fn percent(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_names_nothing_is_said_with_its_field() {
+        let query = |value: &str| Query::of(vec![("state".into(), value.into())]);
+        let read = |q: Query| q.each("state", "state", domain::state::Code::from_name);
+        assert_eq!(
+            read(query("crashing")).expect("a state"),
+            [domain::state::Code::Crashing]
+        );
+        assert_eq!(read(query("")).expect("none"), []);
+        let e = read(query("zzz")).expect_err("no state");
+        assert_eq!(e.fields[0].field, "state");
+        assert!(e.message.contains("“zzz” is no state"), "{}", e.message);
+        let long = read(query(&"é".repeat(900))).expect_err("no state");
+        assert!(long.message.chars().count() < 120);
+    }
 }

@@ -10,6 +10,11 @@ use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+/// A page is tens of thousands of small strings, made by several threads at once: the system's allocator
+/// takes a fifth of the time that a list takes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The console through which an organisation decides which AI models may serve.
 #[derive(Parser)]
 #[command(name = "gatehouse", version, disable_help_subcommand = true)]

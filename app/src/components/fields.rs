@@ -181,7 +181,8 @@ pub fn TextArea(
     group(name, label, required, control, help_view)
 }
 
-/// One of several: (value, words).
+/// One of several: (value, words). A value that is none of them is an option of its own: without it the
+/// first one would stand there, and be sent, in place of what is meant.
 #[component]
 pub fn SelectField(
     #[prop(into)] name: String,
@@ -204,6 +205,10 @@ pub fn SelectField(
     } else {
         "pf-v6-c-form-control"
     };
+    let mut options = options;
+    if !value.is_empty() && !options.iter().any(|(v, _)| *v == value) {
+        options.push((value.clone(), value.clone()));
+    }
     let control = view! {
         <span class=class>
             <select id=name.clone() name=name.clone() required=required aria-invalid=bad.to_string() aria-describedby=described>
@@ -248,5 +253,40 @@ pub fn Submit(
         <button type="submit" class=class name=name value=value formnovalidate=action.is_some() formaction=action disabled=disabled id=id data-key=key>
             <span class="pf-v6-c-button__text">{text}</span>
         </button>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn select(value: &str) -> String {
+        let options = vec![
+            (String::new(), "All clusters".to_owned()),
+            ("one".to_owned(), "one".to_owned()),
+        ];
+        Owner::new().with(|| {
+            view! { <SelectField name="cluster" label="Cluster" options=options value=value.to_owned() /> }
+                .into_any()
+                .to_html()
+        })
+    }
+
+    /// The options that are marked as chosen, by value.
+    fn chosen(html: &str) -> Vec<&str> {
+        html.split("<option")
+            .skip(1)
+            .filter_map(|o| o.split_once('>').map(|(tag, _)| tag))
+            .filter(|tag| tag.contains("selected"))
+            .filter_map(|tag| tag.split("value=\"").nth(1)?.split('"').next())
+            .collect()
+    }
+
+    #[test]
+    fn a_value_that_is_no_option_stands_there_all_the_same() {
+        assert_eq!(chosen(&select("zzz")), ["zzz"]);
+        assert_eq!(chosen(&select("one")), ["one"]);
+        assert_eq!(select("one").matches("<option").count(), 2);
+        assert_eq!(select("").matches("<option").count(), 2);
     }
 }

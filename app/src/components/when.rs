@@ -2,7 +2,7 @@ use crate::load::{now, zone};
 use domain::Micros;
 use leptos::prelude::*;
 
-/// An instant: how long ago, and on hover (and in `datetime`) exactly when, in the reader's zone.
+/// An instant: how long ago or how far ahead, and on hover (and in `datetime`) exactly when, in the reader's zone.
 #[component]
 pub fn When(
     at: Micros,
@@ -15,7 +15,7 @@ pub fn When(
     let text = if exact {
         exactly.clone()
     } else if at > now {
-        format!("in {}", domain::time::duration(at.since(now)))
+        format!("in {}", domain::time::ahead(at.since(now)))
     } else {
         match at.ago(now).as_str() {
             "now" => "just now".into(),

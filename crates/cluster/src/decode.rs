@@ -342,6 +342,7 @@ pub(crate) fn quota(q: &core::ResourceQuota) -> Quota {
                 .or_else(|| q.spec.as_ref().and_then(|s| s.hard.clone())),
         ),
         used: amounts(&q.status.as_ref().and_then(|s| s.used.clone())),
+        as_of: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{ClusterConfig, Labels, Timing},
-    link::{CLUSTER_RUNTIMES, Cluster, DEPLOYMENTS, NAMESPACES, RUNTIMES},
+    link::{CLUSTER_RUNTIMES, Cluster, DEPLOYMENTS, NAMESPACES, QUOTAS, RUNTIMES},
     names::Name,
     query::Wanted,
     supervise,
@@ -262,11 +262,12 @@ impl Clusters for Fleet {
         let Some(c) = self.cluster(cluster) else {
             return Vec::new();
         };
+        let as_of = c.standing().told.get(QUOTAS).copied();
         c.data()
             .quotas
             .iter()
             .filter(|(n, _)| &*n.namespace == namespace)
-            .map(|(_, q)| q.clone())
+            .map(|(_, q)| Quota { as_of, ..q.clone() })
             .collect()
     }
 

@@ -50,6 +50,8 @@ pub(crate) const DEPLOYMENTS: &str = "inferenceservices.serving.kserve.io";
 pub(crate) const NAMESPACES: &str = "namespaces";
 pub(crate) const RUNTIMES: &str = "servingruntimes.serving.kserve.io";
 pub(crate) const CLUSTER_RUNTIMES: &str = "clusterservingruntimes.serving.kserve.io";
+/// Those whose figures are shown with their age.
+pub(crate) const QUOTAS: &str = "resourcequotas";
 
 /// The resources that a deployment's line is made of: its state is computed from its children, and
 /// who may see it from its namespace.

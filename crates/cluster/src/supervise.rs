@@ -4,7 +4,7 @@ use crate::{
     cache::{Child, EventPut, PodPut, Space, keep},
     connect::{Connection, WATCH_SECONDS, connect},
     decode, facts,
-    link::{CLUSTER_RUNTIMES, Cluster, DEPLOYMENTS, NAMESPACES, RUNTIMES, Watching},
+    link::{CLUSTER_RUNTIMES, Cluster, DEPLOYMENTS, NAMESPACES, QUOTAS, RUNTIMES, Watching},
     pack::Packed,
     rest::{Ask, Failure, ask},
     watch::{Watch, noted},
@@ -287,7 +287,7 @@ fn watches(
         |c: &Cluster, change| c.data_mut().namespaces(change)
     );
     watch!(
-        "resourcequotas",
+        QUOTAS,
         Api::<ResourceQuota>::all,
         any(),
         |q: &ResourceQuota| Some(decode::quota(q)),

@@ -288,6 +288,7 @@ pub fn quota_effect(quotas: &[Quota], change: &[Pods]) -> Vec<QuotaEffect> {
                 after: after.show(resource),
                 hard: limit.show(resource),
                 exceeded: after > limit && more > Quantity::ZERO,
+                as_of: quota.as_of,
             });
         }
     }

@@ -153,6 +153,7 @@ fn quotas_are_reckoned_before_and_after() {
             ("limits.memory", "16Gi"),
             ("pods", "2"),
         ]),
+        as_of: Some(crate::Micros(7)),
     };
     let pods = |replicas| Pods {
         part: "predictor".into(),
@@ -183,6 +184,7 @@ fn quotas_are_reckoned_before_and_after() {
             "requests.nvidia.com/gpu 6 → 10 of 8 !"
         ]
     );
+    assert!(effects.iter().all(|e| e.as_of == Some(crate::Micros(7))));
     let fewer = quota_effect(std::slice::from_ref(&quota), &[pods(-1)]);
     assert_eq!(line(&fewer[3]), "requests.nvidia.com/gpu 6 → 4 of 8");
     assert!(!fewer.iter().any(|e| e.exceeded));

@@ -206,6 +206,9 @@ pub struct QuotaEffect {
     pub after: String,
     pub hard: String,
     pub exceeded: bool,
+    /// From when `used` is, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Micros>,
 }
 
 /// What a person said about a revision.

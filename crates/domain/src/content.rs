@@ -93,6 +93,18 @@ mod one_or_many {
     }
 }
 
+/// The keys that an object of Kubernetes has at its top.
+pub const TOP_LEVEL: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
+
+/// The keys at the top that no such object has. [`clean`] leaves them out: nothing would come of them.
+pub fn unknown_at_top(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    object
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| !TOP_LEVEL.contains(&key.as_str()))
+}
+
 /// Removes what is not a decision: status; uid, resourceVersion, generation, timestamps, managed
 /// fields, finalizers and owners; the console's annotations and kubectl's copy.
 pub fn clean(object: &Value) -> Value {

@@ -197,6 +197,9 @@ pub struct Quota {
     pub name: String,
     pub hard: std::collections::BTreeMap<String, String>,
     pub used: std::collections::BTreeMap<String, String>,
+    /// When the cluster was last heard of quotas: what is used is from then, or later.
+    #[serde(default)]
+    pub as_of: Option<Micros>,
 }
 
 /// A LimitRange of a namespace: what it fills in, and the most that it allows.

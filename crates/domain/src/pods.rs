@@ -2,9 +2,10 @@
 
 use crate::{
     isvc::{Amounts, Mode, View, container_amounts, gpu_resource, of_part, replicas_wished, sum},
-    observed::{LimitRange, Runtime},
+    observed::{LimitRange, Live, Runtime},
     quantity::Quantity,
     runtime::resolve,
+    state::canary::{canary_workload, stable_workload, worker_workload},
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -90,6 +91,56 @@ pub fn of(
         }
     }
     out
+}
+
+/// The pods of a service that there are, which what is used of a quota counts; ending ones among them.
+/// Of the predictor an autoscaler may have made more than it starts with; of each part a quota may have
+/// kept back some.
+pub fn running(
+    live: &Live,
+    runtimes: &[Runtime],
+    ranges: &[LimitRange],
+    default_mode: Option<&str>,
+) -> Vec<Pods> {
+    let mut out = of(&live.object, runtimes, ranges, default_mode);
+    // It serves, and no pod is seen: the console may not see them.
+    if live.pods.is_empty() && live.workloads.iter().any(|w| w.available > 0) {
+        return out;
+    }
+    let view = View::new(&live.object);
+    let knative = view.mode(default_mode) == Some(Mode::Knative);
+    for pods in &mut out {
+        let there = live
+            .pods
+            .iter()
+            .filter(|p| !matches!(p.phase.as_str(), "Failed" | "Succeeded"))
+            .filter(|p| {
+                // In Knative mode each revision has a Deployment of its own.
+                if knative {
+                    p.component == pods.part
+                } else {
+                    p.workload == workload_of(&view, &pods.part)
+                }
+            })
+            .count();
+        let there = i64::try_from(there).unwrap_or(i64::MAX);
+        // What the others may be scaled to is not looked at, so neither is what they were scaled to.
+        pods.replicas = match pods.part.as_str() {
+            "predictor" => there,
+            _ => there.min(pods.replicas),
+        };
+    }
+    out
+}
+
+/// The Deployment of a part.
+fn workload_of(view: &View<'_>, part: &str) -> String {
+    match (part, part.strip_prefix("canary ")) {
+        ("predictor", _) => stable_workload(view),
+        ("worker", _) => worker_workload(view),
+        (_, Some(canary)) => canary_workload(view, canary),
+        _ => format!("{}-{part}", view.name()),
+    }
 }
 
 /// The pods beside the head of a model over several nodes, as KServe reckons them from the devices

@@ -66,6 +66,72 @@ fn every_part_of_a_service_has_its_pods() {
 }
 
 #[test]
+fn of_what_runs_the_pods_are_counted() {
+    let model = model(&json!({"limits": {"cpu": "1"}}));
+    let service = |mode: &str| {
+        json!({"metadata": {"name": "llama", "namespace": "n", "annotations": {"serving.kserve.io/deploymentMode": mode}}, "spec": {
+            "predictor": {"minReplicas": 4, "model": model},
+            "canary": [{"predictor": {"name": "v2", "minReplicas": 2, "model": model}}],
+            "transformer": {"containers": [{}]}}})
+    };
+    let pod = |workload: &str, component: &str, phase: &str| crate::observed::Pod {
+        workload: workload.into(),
+        component: component.into(),
+        phase: phase.into(),
+        ..Default::default()
+    };
+    let mut live = Live {
+        key: crate::place::DeploymentKey::new("c", "n", "llama"),
+        cluster: crate::ids::ClusterId("k".into()),
+        namespace_uid: "u".into(),
+        scope: crate::access::Scope {
+            unit: "retail".into(),
+            environment: "dev".into(),
+        },
+        object: service("Standard"),
+        workloads: vec![],
+        pods: vec![
+            pod("llama-predictor", "predictor", "Running"),
+            pod("llama-predictor", "predictor", "Failed"),
+            pod("llama-v2-predictor", "predictor", "Pending"),
+            pod("llama-transformer", "transformer", "Running"),
+            pod("llama-transformer", "transformer", "Running"),
+        ],
+        events: vec![],
+        routes: vec![],
+        as_of: crate::Micros(0),
+        stale: false,
+    };
+    let counts = |live: &Live| -> Vec<i64> {
+        running(live, &[], &[], None)
+            .iter()
+            .map(|p| p.replicas)
+            .collect()
+    };
+    assert_eq!(counts(&live), [1, 1, 1]);
+    for _ in 0..5 {
+        let more = pod("llama-predictor", "predictor", "Running");
+        live.pods.push(more);
+    }
+    assert_eq!(counts(&live), [6, 1, 1], "an autoscaler's count too");
+    let revision = "llama-predictor-00002-deployment";
+    live.object = service("Knative");
+    live.object["spec"]
+        .as_object_mut()
+        .expect("a spec")
+        .remove("canary");
+    live.pods = vec![pod(revision, "predictor", "Running")];
+    assert_eq!(counts(&live), [1, 0]);
+    live.pods.clear();
+    assert_eq!(counts(&live), [0, 0]);
+    live.workloads = vec![crate::observed::Workload {
+        available: 4,
+        ..Default::default()
+    }];
+    assert_eq!(counts(&live), [4, 1], "pods that cannot be seen");
+}
+
+#[test]
 fn a_model_over_several_nodes_has_workers_as_kserve_reckons_them() {
     let service = |head: Value, worker: Value| {
         let manifest = json!({"metadata": {"namespace": "n"}, "spec": {"predictor": {

@@ -38,7 +38,7 @@ pub struct SizingInput {
     pub kv_bytes: Option<f64>,
     /// Tokens that one request may span (`--max-model-len`).
     pub context_len: Option<u64>,
-    /// Requests at once, from … to …
+    /// Requests at once, from … to … (`--max-num-seqs`); absent: 1 to 32
     pub concurrency: Option<(u32, u32)>,
     pub tensor_parallel: Option<u32>,
     pub pipeline_parallel: Option<u32>,
@@ -192,6 +192,26 @@ fn kv_per_gpu(input: &SizingInput, tokens: u64, tp: u32, pp: u32) -> Option<f64>
     Some(elements * token_layers * input.kv_bytes.unwrap_or(2.0) / f64::from(pp.max(1)))
 }
 
+/// Tokens that a long request holds. That all of them fill a context of 128 thousand at once is no case
+/// to buy GPUs for: a server lets some of them wait then.
+const LONG: u64 = 8192;
+/// Requests at once where nobody says.
+const CONCURRENCY: (u32, u32) = (1, 32);
+
+/// Bytes of cache on one GPU for several requests: one fills its whole context, which has to have room
+/// for the server to start; each other one is long, and no longer than the context.
+fn cache_per_gpu(
+    input: &SizingInput,
+    requests: u32,
+    context: u64,
+    tp: u32,
+    pp: u32,
+) -> Option<f64> {
+    let whole = kv_per_gpu(input, context, tp, pp)?;
+    let long = kv_per_gpu(input, context.min(LONG), tp, pp)?;
+    Some(whole + long * f64::from(requests.saturating_sub(1)))
+}
+
 const GIB: f64 = (1u64 << 30) as f64;
 
 /// The estimate, and how it fits each kind of GPU. `None` where not even the weights are known.
@@ -201,7 +221,7 @@ pub fn estimate(input: &SizingInput, gpus: &[Gpu]) -> Option<Estimate> {
     let tp = input.tensor_parallel.unwrap_or(1).max(1);
     let pp = input.pipeline_parallel.unwrap_or(1).max(1);
     let (fewest, most) = concurrency(input, &mut assumptions);
-    let context = context(input, &mut assumptions);
+    let context = context(input, most, &mut assumptions);
     shape(input, tp, &mut assumptions);
     let utilization = input
         .utilization
@@ -217,13 +237,10 @@ pub fn estimate(input: &SizingInput, gpus: &[Gpu]) -> Option<Estimate> {
     let per_gpu = |tp: u32, pp: u32| -> (f64, f64) {
         let weights = weight_bytes as f64 / (f64::from(tp) * f64::from(pp));
         match (
-            kv_per_gpu(input, context.0, tp, pp),
-            kv_per_gpu(input, context.1, tp, pp),
+            cache_per_gpu(input, fewest, context.0, tp, pp),
+            cache_per_gpu(input, most, context.1, tp, pp),
         ) {
-            (Some(low), Some(high)) => (
-                weights + low * f64::from(fewest) + 0.5 * GIB,
-                weights + high * f64::from(most) + 2.0 * GIB,
-            ),
+            (Some(low), Some(high)) => (weights + low + 0.5 * GIB, weights + high + 2.0 * GIB),
             // Shape unknown: a fifth to the whole of the weights again, no less than a GiB.
             _ => (weights * 1.2 + 0.5 * GIB, weights * 2.0 + 2.0 * GIB),
         }
@@ -299,24 +316,30 @@ fn weights(input: &SizingInput, assumptions: &mut Vec<String>) -> Option<u64> {
 }
 
 fn concurrency(input: &SizingInput, assumptions: &mut Vec<String>) -> (u32, u32) {
-    let (a, b) = input.concurrency.unwrap_or((1, 8));
+    let (a, b) = input.concurrency.unwrap_or(CONCURRENCY);
     let (fewest, most) = (a.min(b).max(1), a.max(b).max(1));
     let whose = if input.concurrency.is_some() {
         ""
     } else {
-        " (assumed)"
+        " (assumed; --max-num-seqs says another most)"
     };
     assumptions.push(format!("{fewest} to {most} requests at once{whose}."));
     (fewest, most)
 }
 
-/// Tokens per request at the lower and the upper end.
-fn context(input: &SizingInput, assumptions: &mut Vec<String>) -> (u64, u64) {
+/// The context at the lower and the upper end, in tokens.
+fn context(input: &SizingInput, most: u32, assumptions: &mut Vec<String>) -> (u64, u64) {
     match input.context_len {
         Some(n) => {
-            assumptions.push(format!(
-                "Each request may fill all of {n} tokens; vLLM does not start where not even one does."
-            ));
+            assumptions.push(if n > LONG && most > 1 {
+                format!(
+                    "One request fills all of {n} tokens, and vLLM does not start where not even one does; the others hold {LONG} tokens each, as long requests do. A lower --max-model-len asks for less."
+                )
+            } else {
+                format!(
+                    "Each request may fill all of {n} tokens; vLLM does not start where not even one does."
+                )
+            });
             (n, n)
         }
         None => {

@@ -62,6 +62,32 @@ fn llama_3_8b() {
 }
 
 #[test]
+fn the_upper_end_is_a_case_that_somebody_can_have() {
+    let long = |context_len, concurrency| SizingInput {
+        context_len: Some(context_len),
+        concurrency,
+        ..llama_8b()
+    };
+    let cache = |input: &SizingInput| {
+        let e = estimate(input, &[]).unwrap();
+        e.high_bytes - e.weight_bytes - (1 << 31)
+    };
+    // All of 131,072 tokens for one, 8,192 for each of 31 others: 47 GiB instead of 512.
+    assert_eq!(cache(&long(131_072, None)), (131_072 + 31 * 8192) * 131_072);
+    // A shorter context caps every request, and a stated number of them counts.
+    assert_eq!(cache(&long(4096, Some((1, 4)))), 4 * 4096 * 131_072);
+    assert_eq!(cache(&long(131_072, Some((1, 1)))), 131_072 * 131_072);
+    let said = estimate(&long(131_072, None), &[]).unwrap().assumptions;
+    for part in [
+        "1 to 32 requests at once (assumed; --max-num-seqs says another most).",
+        "One request fills all of 131072 tokens",
+        "the others hold 8192 tokens each",
+    ] {
+        assert!(said.iter().any(|a| a.contains(part)), "{part}: {said:?}");
+    }
+}
+
+#[test]
 fn qwen_3_states_its_head_and_the_fallback_would_be_wrong() {
     let qwen = SizingInput {
         layers: Some(64),
@@ -96,10 +122,10 @@ fn mixtral_keeps_all_its_experts_in_memory() {
     };
     let e = estimate(&mixtral, &[h100()]).unwrap();
     assert_eq!(e.weight_bytes, 93_405_585_408);
-    // Four heads on each of two GPUs: 64 KiB a token.
+    // Four heads on each of two GPUs: 64 KiB a token. One whole context, and 31 long requests.
     assert_eq!(
         e.per_gpu_high_bytes,
-        93_405_585_408 / 2 + 8 * 32_768 * 65_536 + (1 << 31)
+        93_405_585_408 / 2 + (32_768 + 31 * 8192) * 65_536 + (1 << 31)
     );
     assert_eq!((e.gpus, e.fits[0].verdict), (2, Verdict::Fits));
 }

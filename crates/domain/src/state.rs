@@ -4,7 +4,7 @@
 //! keeps `Ready` while an update rolls, leaves `observedGeneration` behind for ever once a canary was
 //! used, and says why something does not come up only on the pods, the events and the ReplicaSet.
 
-mod canary;
+pub(crate) mod canary;
 mod judge;
 mod knative;
 mod problem;

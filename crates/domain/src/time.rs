@@ -69,6 +69,21 @@ pub fn duration(micros: i64) -> String {
     }
 }
 
+/// How far ahead an instant is, for people, in the nearest unit: what is 72 hours away is 3 days away a
+/// second later too, while [`duration`] counts only what is over.
+pub fn ahead(micros: i64) -> String {
+    let nearest = |unit: i64| micros.saturating_add(unit / 2) / unit;
+    if nearest(Micros::SECOND) < 120 {
+        format!("{} s", nearest(Micros::SECOND).max(1))
+    } else if nearest(Micros::MINUTE) < 120 {
+        format!("{} min", nearest(Micros::MINUTE))
+    } else if nearest(Micros::HOUR) < 48 {
+        format!("{} h", nearest(Micros::HOUR))
+    } else {
+        format!("{} d", nearest(Micros::DAY))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +100,21 @@ mod tests {
     fn ages_are_never_negative() {
         assert_eq!(Micros(5).ago(Micros(1)), "now");
         assert_eq!(Micros(0).ago(Micros(3 * Micros::HOUR)), "3 h");
+    }
+
+    #[test]
+    fn what_is_ahead_is_not_rounded_down() {
+        for (micros, words) in [
+            (0, "1 s"),
+            (10 * Micros::SECOND - 1, "10 s"),
+            (2 * Micros::MINUTE - 1, "2 min"),
+            (2 * Micros::HOUR - Micros::SECOND, "2 h"),
+            (48 * Micros::HOUR - Micros::SECOND, "2 d"),
+            (72 * Micros::HOUR - Micros::SECOND, "3 d"),
+            (60 * Micros::HOUR, "3 d"),
+            (59 * Micros::HOUR, "2 d"),
+        ] {
+            assert_eq!(ahead(micros), words, "{micros}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::{Caller, Ctx, authz::Action, markdown, ports::*};
 use domain::{Error, Result, artifact::Servability, ids::*, observed::Row, page::Page};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 #[derive(Clone)]
 pub struct Catalog(pub(crate) Ctx);
@@ -36,7 +37,7 @@ fn cannot_deploy(version: &VersionRow, serving: &[(String, Servability)]) -> Opt
     } else if serving.is_empty() {
         "No cluster is connected that could serve it."
     } else if serving.iter().all(|(_, s)| s.ways.is_empty()) {
-        "No cluster can serve it as it is; below stands why, and what to do."
+        "No cluster can serve it as it is."
     } else {
         return None;
     };
@@ -50,6 +51,9 @@ pub struct ModelView {
     pub versions: Page<VersionRow>,
     pub card_html: Option<String>,
     pub may_deploy: bool,
+    /// Why nobody can deploy these versions, of the shown ones and the newest; the others can be.
+    #[serde(skip)]
+    pub cannot: BTreeMap<VersionId, String>,
 }
 
 impl Catalog {
@@ -92,7 +96,15 @@ impl Catalog {
             .versions(id, after, domain::page::DEFAULT_LIMIT)
             .await?;
         let card = self.0.store.version_card(model.latest.id).await?;
+        let url = self.registry_url(&model).await?;
+        let cannot = versions
+            .rows
+            .iter()
+            .chain([&model.latest])
+            .filter_map(|v| Some((v.id, cannot_deploy(v, &self.serving(&model, v, &url))?)))
+            .collect();
         Ok(ModelView {
+            cannot,
             card_html: card.as_deref().map(markdown::render),
             may_deploy: self.0.policy.may_anywhere(caller, Action::RequestChange),
             model,
@@ -116,24 +128,8 @@ impl Catalog {
             50,
             self.0.clock.now(),
         );
-        let registry_url = self
-            .0
-            .store
-            .registry(model.registry)
-            .await?
-            .map(|r| r.url)
-            .unwrap_or_default();
-        let serving = self
-            .0
-            .clusters
-            .names()
-            .into_iter()
-            .map(|cluster| {
-                let facts = self.0.clusters.facts(&cluster);
-                let way = crate::facts::serving(&model, &version, &registry_url, facts.as_deref());
-                (cluster, way)
-            })
-            .collect();
+        let url = self.registry_url(&model).await?;
+        let serving = self.serving(&model, &version, &url);
         Ok(VersionView {
             card_html: card.as_deref().map(markdown::render),
             may_deploy: self.0.policy.may_anywhere(caller, Action::RequestChange),
@@ -142,6 +138,30 @@ impl Catalog {
             serving,
             runs,
         })
+    }
+
+    async fn registry_url(&self, model: &ModelRow) -> Result<String> {
+        let registry = self.0.store.registry(model.registry).await?;
+        Ok(registry.map(|r| r.url).unwrap_or_default())
+    }
+
+    /// How each cluster could serve it.
+    fn serving(
+        &self,
+        model: &ModelRow,
+        version: &VersionRow,
+        registry_url: &str,
+    ) -> Vec<(String, Servability)> {
+        let clusters = &self.0.clusters;
+        clusters
+            .names()
+            .into_iter()
+            .map(|cluster| {
+                let facts = clusters.facts(&cluster);
+                let way = crate::facts::serving(model, version, registry_url, facts.as_deref());
+                (cluster, way)
+            })
+            .collect()
     }
 }
 

@@ -9,6 +9,7 @@ pub use history::{Back, Found, Gone, LastChange, Outside, Rollback};
 use crate::{Caller, Ctx, authz::Action, facts, ports::*, prepare};
 use domain::{
     Micros, Result,
+    access::Scope,
     change::ChangeKind,
     content::Closure,
     diff::FieldChange,
@@ -21,7 +22,7 @@ use domain::{
     state::{Code, Explanation, explain},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone)]
 pub struct Deployments(pub(crate) Ctx);
@@ -65,6 +66,8 @@ pub struct AppliedRevision {
     pub number: usize,
     pub hash: Digest,
     pub by: String,
+    /// Whose approvals of it count; nobody's where it needed none.
+    pub approved_by: Vec<String>,
     pub comment: String,
     pub applied_at: Option<Micros>,
     /// It is what is approved now.
@@ -126,6 +129,8 @@ pub struct DeploymentList {
     pub page: Page<DeploymentRow>,
     pub counts: BTreeMap<Code, usize>,
     pub clusters: Vec<ClusterHealth>,
+    /// Business units of the places that the caller may see.
+    pub units: Vec<String>,
     pub may_request: bool,
     pub now: Micros,
 }
@@ -168,9 +173,30 @@ impl Deployments {
             page,
             counts: ctx.clusters.counts(&unfiltered, now),
             clusters: ctx.clusters.health(now),
+            units: self.units(caller),
             may_request: ctx.policy.may_anywhere(caller, Action::RequestChange),
             now,
         })
+    }
+
+    /// To choose from: each unit once, in the order of their names.
+    fn units(&self, caller: &Caller) -> Vec<String> {
+        let ctx = &self.0;
+        // Many namespaces are in one place.
+        let places: BTreeSet<Scope> = ctx
+            .clusters
+            .names()
+            .iter()
+            .flat_map(|cluster| ctx.clusters.namespaces(cluster))
+            .map(|n| n.scope)
+            .collect();
+        let mut units: Vec<String> = places
+            .into_iter()
+            .filter(|s| !s.unit.is_empty() && ctx.policy.may(caller, Action::ViewDeployment, s))
+            .map(|s| s.unit)
+            .collect();
+        units.dedup();
+        units
     }
 
     /// Each row's address with the UID that its namespace has now.

@@ -16,14 +16,15 @@ use crate::{
 };
 use domain::{
     Error, Result,
+    capacity::quota_effect,
     change::{ChangeKind, Seen},
-    content::{Action, Content, canonical, clean},
+    content::{Action, Content, canonical, clean, unknown_at_top},
     finding::{Finding, Severity},
     ids::{ClusterId, Digest},
     isvc::View,
-    observed::{LimitRange, Quota, Runtime},
     place::{DeploymentKey, Place},
-    pods, preflight,
+    pods::{self, Pods},
+    preflight,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -127,6 +128,11 @@ pub async fn prepare(
     let limit_ranges = ctx.clusters.limit_ranges(cluster, namespace);
     let version = facts::version_of(ctx, &view).await?;
 
+    let default_mode = facts_of.default_mode.as_deref();
+    let running = live.as_ref().map_or_else(Vec::new, |l| {
+        pods::running(l, &runtimes, &limit_ranges, default_mode)
+    });
+
     let mut findings = existence(kind, &key, live.is_some());
     if kind != ChangeKind::Stop && kind != ChangeKind::Delete {
         // Only where something is named is it worth a call to the cluster.
@@ -151,6 +157,7 @@ pub async fn prepare(
                 quotas: &quotas,
                 limit_ranges: &limit_ranges,
                 live: live.as_ref().map(|l| &l.object),
+                running: &running,
                 secrets: names.as_deref(),
                 absent: &referred.absent,
                 artifact: version.as_ref().map(|(_, v)| v.kind),
@@ -173,7 +180,7 @@ pub async fn prepare(
     } else if let Some(why) = ctx.away(cluster) {
         (None, Some(format!("{why} Try again when it is back.")))
     } else {
-        match ctx.clusters.dry_run(cluster, &who, &manifest).await {
+        match ctx.clusters.dry_run(cluster, &who, &clean(&manifest)).await {
             Ok(s) => {
                 said.extend(
                     s.warnings
@@ -206,15 +213,13 @@ pub async fn prepare(
     });
     findings.extend(said.iter().cloned());
     findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
-    let quota = quota(
-        &manifest,
-        live.as_ref().map(|l| &l.object),
-        &runtimes,
-        &limit_ranges,
-        &quotas,
-        facts_of.default_mode.as_deref(),
-        kind,
-    );
+    let mut after = if kind == ChangeKind::Delete {
+        Vec::new()
+    } else {
+        pods::of(&manifest, &runtimes, &limit_ranges, default_mode)
+    };
+    keep_scaled(&mut after, &running, View::new(&manifest).max_replicas());
+    let quota = quota_effect(&quotas, &pods::on_top(&running, &after));
     let live_view = live.as_ref().map(|l| View::new(&l.object));
     Ok(Prepared {
         seen: Seen {
@@ -241,6 +246,7 @@ pub async fn prepare(
 }
 
 /// The manifest with its namespace; refuses what is no InferenceService or names another namespace.
+/// Keys at its top that nobody knows stay, so that they are named and not lost.
 fn addressed(manifest: &Value, namespace: &str) -> Result<Value> {
     let view = View::new(manifest);
     if view.kind() != "InferenceService" || view.api_version() != "serving.kserve.io/v1beta1" {
@@ -266,6 +272,9 @@ fn addressed(manifest: &Value, namespace: &str) -> Result<Value> {
     }
     let mut out = clean(manifest);
     out["metadata"]["namespace"] = json!(namespace);
+    for (key, value) in unknown_at_top(manifest) {
+        out[key.as_str()] = value.clone();
+    }
     Ok(out)
 }
 
@@ -338,21 +347,48 @@ fn finding(rule: &str, severity: Severity, field: &str, message: &str, remedy: &
     }
 }
 
-fn quota(
-    manifest: &Value,
-    live: Option<&Value>,
-    runtimes: &[Runtime],
-    limit_ranges: &[LimitRange],
-    quotas: &[Quota],
-    default_mode: Option<&str>,
-    kind: ChangeKind,
-) -> Vec<domain::change::QuotaEffect> {
-    let figures = |object: &Value| pods::of(object, runtimes, limit_ranges, default_mode);
-    let after = if kind == ChangeKind::Delete {
-        Vec::new()
-    } else {
-        figures(manifest)
-    };
-    let before = live.map(figures).unwrap_or_default();
-    domain::capacity::quota_effect(quotas, &pods::on_top(&before, &after))
+/// An autoscaler keeps what it made of the predictor, up to the most that it may make.
+fn keep_scaled(after: &mut [Pods], running: &[Pods], most: Option<i64>) {
+    if let (Some(predictor), Some(now), Some(most)) = (after.first_mut(), running.first(), most) {
+        predictor.replicas = predictor.replicas.max(now.replicas.min(most));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_nobody_knows_stays_in_the_manifest_and_is_not_content() {
+        let written = json!({
+            "apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+            "metadata": {"name": "llama"}, "spec": {}, "status": {"url": "x"}, "metdata": {"a": 1}
+        });
+        let manifest = addressed(&written, "retail-dev").expect("an InferenceService");
+        assert_eq!(manifest["metdata"], json!({"a": 1}));
+        assert_eq!(manifest["metadata"]["namespace"], "retail-dev");
+        assert!(manifest.get("status").is_none());
+        assert!(clean(&manifest).get("metdata").is_none());
+    }
+
+    #[test]
+    fn what_an_autoscaler_made_stays_up_to_the_most() {
+        let pods = |replicas| Pods {
+            part: "predictor".into(),
+            replicas,
+            containers: vec![],
+        };
+        for (wished, there, most, kept) in [
+            (1, 4, Some(4), 4),
+            (1, 4, Some(3), 3),
+            (5, 4, Some(8), 5),
+            (2, 1, None, 2),
+            (1, 4, None, 1),
+        ] {
+            let mut after = [pods(wished)];
+            keep_scaled(&mut after, &[pods(there)], most);
+            assert_eq!(after[0].replicas, kept, "{wished} {there} {most:?}");
+        }
+        keep_scaled(&mut [], &[pods(4)], Some(4));
+    }
 }

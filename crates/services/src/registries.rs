@@ -199,11 +199,12 @@ impl Registries {
             };
             let refused = ended(RecordOutcome::Failure, Some(message.clone()));
             ctx.store.audit_append(&[refused]).await?;
-            let of_a_rule = e.fields.iter().any(|f| f.field.starts_with("rules."));
-            return Err(if of_a_rule {
+            // Beside the field that it is about; what is about none is about the address.
+            let field = e.fields.first().map_or("url", |f| f.field.as_str());
+            return Err(if field.starts_with("rules.") {
                 e
             } else {
-                Error::field("url", message)
+                Error::field(field, message)
             });
         }
         let stored = ended(RecordOutcome::Success, None);

@@ -7,9 +7,6 @@ use domain::{
     sizing::{Estimate, Gpu, Mla, SizingInput, estimate},
 };
 
-/// Requests at once that the range spans.
-const CONCURRENCY: (u32, u32) = (1, 32);
-
 /// The range for these facts under this form's arguments, on the GPUs that the target has.
 /// `None`: the weights are unknown, so there is nothing to reckon with.
 pub fn for_form(facts: &ModelFacts, form: &Form, gpus: &[GpuProduct]) -> Option<Estimate> {
@@ -53,14 +50,9 @@ pub fn for_form(facts: &ModelFacts, form: &Form, gpus: &[GpuProduct]) -> Option<
             .filter(|v| v.starts_with("fp8"))
             .map(|_| 1.0),
         context_len: argument(form, "--max-model-len")
-            .and_then(|v| v.parse().ok())
+            .and_then(tokens)
             .or(facts.context_length),
-        concurrency: Some(
-            match argument(form, "--max-num-seqs").and_then(|v| v.parse().ok()) {
-                Some(n) => (1, n),
-                None => CONCURRENCY,
-            },
-        ),
+        concurrency: argument(form, "--max-num-seqs").and_then(|v| Some((1, v.parse().ok()?))),
         tensor_parallel: argument(form, "--tensor-parallel-size").and_then(|v| v.parse().ok()),
         pipeline_parallel: argument(form, "--pipeline-parallel-size").and_then(|v| v.parse().ok()),
         utilization: argument(form, "--gpu-memory-utilization")
@@ -90,6 +82,18 @@ fn argument<'a>(form: &'a Form, name: &str) -> Option<&'a str> {
         })
 }
 
+/// A number of tokens as vLLM reads it: `32768`, `32k` (thousands), `32K` (1024s).
+fn tokens(text: &str) -> Option<u64> {
+    let (digits, by) = match text.chars().last()? {
+        'k' => (&text[..text.len() - 1], 1000),
+        'K' => (&text[..text.len() - 1], 1024),
+        'm' => (&text[..text.len() - 1], 1_000_000),
+        'M' => (&text[..text.len() - 1], 1 << 20),
+        _ => (text, 1),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(by)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +120,33 @@ mod tests {
         assert_eq!(of(true, None), Some(2 << 30));
         assert_eq!(of(false, None), None);
         assert_eq!(of(false, Some(140 << 30)), Some(140 << 30));
+    }
+
+    #[test]
+    fn the_arguments_say_how_long_and_how_many() {
+        let facts = ModelFacts {
+            index_bytes: Some(1 << 30),
+            context_length: Some(131_072),
+            ..ModelFacts::default()
+        };
+        let said = |args: &[&str]| {
+            let form = Form {
+                args: args.iter().map(|a| (*a).to_owned()).collect(),
+                ..Form::default()
+            };
+            let e = for_form(&facts, &form, &[]).expect("weights are known");
+            e.assumptions.join(" ")
+        };
+        let unsaid = said(&[]);
+        assert!(unsaid.contains("131072 tokens") && unsaid.contains("assumed;"));
+        let written = said(&["--max-model-len", "4K", "--max-num-seqs=2"]);
+        assert!(
+            written.contains("all of 4096 tokens") && written.contains("1 to 2 requests at once."),
+            "{written}"
+        );
+        assert_eq!(
+            ["32768", "32k", "32K", "auto", ""].map(tokens),
+            [Some(32_768), Some(32_000), Some(32_768), None, None]
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! YAML stay in step and fields that the form does not know survive.
 
 mod ask;
+mod reach;
 mod review;
 mod spot;
 mod start;
@@ -27,7 +28,7 @@ use domain::{
     form::Form,
     ids::*,
     page::Page,
-    yaml::{parse_manifest, to_yaml},
+    yaml::{MAX_BYTES, parse_manifest, to_yaml},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -135,7 +136,7 @@ impl Wizard {
             form.apply_to(&mut manifest);
             // Text that says the same already stays as it was typed, with its comments.
             if manifest != before || draft.manifest_yaml.trim().is_empty() {
-                draft.manifest_yaml = to_yaml(&manifest);
+                draft.manifest_yaml = readable(to_yaml(&manifest))?;
             }
             // The form goes on from the last YAML that could be read (its page says so): from here on
             // Review shows what the form says, not text that nobody can read.
@@ -183,8 +184,8 @@ impl Wizard {
                 caller,
                 Submission {
                     kind: draft.kind,
-                    cluster,
-                    namespace,
+                    cluster: cluster.clone(),
+                    namespace: namespace.clone(),
                     manifest: manifest.clone(),
                     manifest_yaml: draft.manifest_yaml.clone(),
                     usage: draft.usage.clone(),
@@ -198,7 +199,9 @@ impl Wizard {
                 },
             )
             .await
-            .map_err(|e| beside_fields(e, &manifest))
+            .map_err(|e| {
+                self.out_of_reach(caller, &cluster, &namespace, beside_fields(e, &manifest))
+            })
     }
 
     /// The form as it stands in the draft.
@@ -241,6 +244,19 @@ impl Wizard {
         }
         Ok(())
     }
+}
+
+/// A manifest that is short enough to be read again; a draft with a longer one could not be opened.
+fn readable(yaml: String) -> Result<String> {
+    if yaml.len() <= MAX_BYTES {
+        return Ok(yaml);
+    }
+    Err(Error::invalid(format!(
+        "with this the manifest would be {} KiB long, and at most {} KiB are read; nothing was saved",
+        yaml.len().div_ceil(1024),
+        MAX_BYTES / 1024
+    ))
+    .remedy("Take out what is long, such as files in the values of variables: a ConfigMap or a Secret can hold them."))
 }
 
 /// What was said of paths of the manifest, said of the form's fields where it has them.

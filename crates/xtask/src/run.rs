@@ -263,16 +263,14 @@ fn with_world(
             "starting"
         },
     );
-    let logs = (logs.join("world.log"), logs.join("console.log"));
-    let both = start::both(
-        &programs.world,
-        &console,
-        &options,
-        logs,
-        paths,
-        progress,
-        stop,
-    )?;
+    let what = start::Start {
+        program: &programs.world,
+        options: &options,
+        world_log: logs.join("world.log"),
+        console: &console,
+        console_log: logs.join("console.log"),
+    };
+    let both = start::both(what, paths, progress, stop)?;
     Ok(Started {
         url: both.url,
         console: both.console,

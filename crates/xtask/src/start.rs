@@ -32,21 +32,38 @@ pub fn config(options: &world::Options) -> PathBuf {
     options.state.join("console.toml")
 }
 
+/// What is started, and where it writes.
+pub struct Start<'a> {
+    /// The world's program.
+    pub program: &'a Path,
+    /// How the world is started.
+    pub options: &'a world::Options,
+    /// The world's log.
+    pub world_log: PathBuf,
+    /// The console, with the configuration that the world writes for it.
+    pub console: &'a Console,
+    /// The console's log.
+    pub console_log: PathBuf,
+}
+
 /// Starts both: the world writes the console's configuration before it starts anything, so the
 /// console starts beside it and its first page is there at once.
 ///
 /// # Errors
 /// When one of them ends or takes too long, or `stop` is set.
 pub fn both(
-    program: &Path,
-    console: &Console,
-    options: &world::Options,
-    logs: (PathBuf, PathBuf),
+    what: Start<'_>,
     paths: &Paths,
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<Both> {
-    let (world_log, console_log) = logs;
+    let Start {
+        program,
+        options,
+        world_log,
+        console,
+        console_log,
+    } = what;
     let go_on = || !stop.load(Ordering::Relaxed);
     let (begun, clock) = (SystemTime::now(), Instant::now());
     let mut world = world::start(program, options, world_log)?;

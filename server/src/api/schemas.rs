@@ -234,7 +234,7 @@ fn running() -> Named {
         ])),
         ("DeploymentList", object(&[
             ("page", to("DeploymentPage")), ("counts", json!({ "type": "object", "additionalProperties": number() })),
-            ("clusters", list(to("ClusterHealth"))), ("may_request", flag()), ("now", number()),
+            ("clusters", list(to("ClusterHealth"))), ("units", list(text())), ("may_request", flag()), ("now", number()),
         ])),
         ("Live", object(&[
             ("key", to("Key")), ("cluster", text()), ("namespace_uid", text()), ("scope", to("Scope")), ("object", open()), ("workloads", list(open())),

@@ -78,7 +78,7 @@ pub struct Server {
     /// Seconds after which a request is given up. Default 30.
     #[serde(default = "defaults::request_seconds")]
     pub request_seconds: u64,
-    /// Largest body of a form, in bytes. Default 1 MiB.
+    /// Largest body of a form, in bytes; forms with a manifest may have 4 MiB in any case. Default 1 MiB.
     #[serde(default = "defaults::body_bytes")]
     pub body_bytes: usize,
     /// Log lines as `text` or `json`. Default `text`. The filter is the environment's `GATEHOUSE_LOG`.

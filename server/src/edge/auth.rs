@@ -6,7 +6,7 @@ use super::{
     return_to,
     state::AppState,
 };
-use crate::session::id_hash;
+use crate::{forms, session::id_hash};
 use axum::{
     extract::{FromRequestParts, Request, State},
     middleware::Next,
@@ -41,7 +41,8 @@ pub async fn authenticate(
             request.extensions_mut().insert(signed);
         }
         Ok(None) if is_form(&request) => {
-            return keep_form(request, state.config.server.body_bytes).await;
+            let most = forms::most(request.uri().path(), state.config.server.body_bytes);
+            return keep_form(request, most).await;
         }
         Ok(None) => {}
         // Not knowing who asks is not "nobody asks": the page must not say "sign in" then.

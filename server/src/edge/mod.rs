@@ -53,6 +53,11 @@ pub fn router(state: AppState, backend: session::Backend) -> Router {
         .with_rejection_response(refused);
     let time = Duration::from_secs(state.config.server.request_seconds);
 
+    let body = state.config.server.body_bytes;
+    let long = forms::long_routes()
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(forms::most("/deploy/", body)));
+
     // Behind the session: pages, forms, streams, sign-in.
     let people = Router::new()
         .route("/signin", get(signin::page))
@@ -66,7 +71,8 @@ pub fn router(state: AppState, backend: session::Backend) -> Router {
         .leptos_routes_with_handler(generate_route_list(app::App), render::page)
         .fallback(statics::file_or_not_found)
         .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(state.config.server.body_bytes))
+        .layer(RequestBodyLimitLayer::new(body))
+        .merge(long)
         .layer(from_fn_with_state(state.clone(), auth::authenticate))
         .layer(session::layer(backend))
         .layer(csrf);

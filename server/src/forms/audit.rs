@@ -5,13 +5,13 @@ use app::{pages::audit::filter_of, query::Query};
 use axum::{
     Router,
     body::Body,
-    extract::{Path, RawQuery, State},
+    extract::{FromRequestParts, Path, State},
     response::{IntoResponse, Response},
     routing::get,
 };
 use domain::{Error, Result, page::MAX_LIMIT};
 use futures::{StreamExt as _, stream};
-use http::header;
+use http::{header, request::Parts};
 use serde_json::json;
 use services::{
     Caller,
@@ -33,12 +33,8 @@ pub fn routes() -> Router<AppState> {
 async fn export(
     State(state): State<AppState>,
     Who(caller): Who,
-    RawQuery(query): RawQuery,
+    Asked { filter, pairs }: Asked,
 ) -> Response {
-    let (filter, pairs) = match asked(query) {
-        Ok(asked) => asked,
-        Err(e) => return Fault::from(e).into_response(),
-    };
     let what = json!({ "filter": pairs });
     let next = async { Ok(Next::Page(Box::new((caller.clone(), filter)), None)) };
     handed_out(&state, &caller, "gatehouse-audit", what, next).await
@@ -48,12 +44,8 @@ async fn export(
 async fn evidence(
     State(state): State<AppState>,
     Who(caller): Who,
-    RawQuery(query): RawQuery,
+    Asked { filter, pairs }: Asked,
 ) -> Response {
-    let (filter, pairs) = match asked(query) {
-        Ok(asked) => asked,
-        Err(e) => return Fault::from(e).into_response(),
-    };
     let what = json!({ "filter": pairs, "with": "proofs" });
     let begun = async {
         let evidence = Evidence::begin(&state.services.ctx, &caller, &filter).await?;
@@ -80,12 +72,24 @@ async fn evidence_of(
     handed_out(&state, &caller, &name, what, begun).await
 }
 
-/// The filter of an address, and its pairs as they came.
-fn asked(query: Option<String>) -> Result<(AuditFilter, Vec<(String, String)>)> {
-    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-        .into_owned()
-        .collect();
-    Ok((filter_of(&Query::of(pairs.clone()))?, pairs))
+/// The filter of an address, and its pairs as they came; a filter that cannot be read is answered.
+struct Asked {
+    filter: AuditFilter,
+    pairs: Vec<(String, String)>,
+}
+
+impl FromRequestParts<AppState> for Asked {
+    type Rejection = Response;
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Response> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
+        match filter_of(&Query::of(pairs.clone())) {
+            Ok(filter) => Ok(Self { filter, pairs }),
+            Err(e) => Err(Fault::from(e).into_response()),
+        }
+    }
 }
 
 /// First the record that it begins, then the bytes.

@@ -12,7 +12,7 @@ use axum::{
     response::Response,
     routing::post,
 };
-use domain::{Error, Result, ids::DraftId, place::DeploymentKey};
+use domain::{Error, Result, ids::DraftId, place::DeploymentKey, yaml::MAX_BYTES};
 use http::request::Parts;
 use services::{
     Caller,
@@ -22,8 +22,13 @@ use services::{
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/deploy", post(start))
-        .route("/deploy/{draft}/submit", post(submit))
         .route("/deploy/{draft}/discard", post(discard))
+}
+
+/// The forms with a manifest in them.
+pub fn long_routes() -> Router<AppState> {
+    Router::new()
+        .route("/deploy/{draft}/submit", post(submit))
         .route("/deploy/{draft}/{step}", post(save))
 }
 
@@ -108,7 +113,7 @@ async fn try_save(
     match step {
         "use" => edit.usage = Some(usage(typed)),
         "review" => {
-            edit.yaml = Some(yaml(typed).unwrap_or_default());
+            edit.yaml = Some(yaml(typed)?.unwrap_or_default());
             // Purpose and comment stand in the same form: they are kept too, and an empty purpose is no
             // mistake before anything is submitted.
             if !field(typed, "purpose").trim().is_empty() {
@@ -193,7 +198,7 @@ async fn try_submit(
     let edit = Edit {
         usage: Some(on_review(wizard, caller, id, typed).await?),
         comment: Some(field(typed, "comment").to_owned()),
-        yaml: match yaml(typed) {
+        yaml: match yaml(typed)? {
             Some(text) if text != wizard.draft(caller, id).await?.manifest_yaml => Some(text),
             _ => None,
         },
@@ -217,10 +222,23 @@ async fn try_submit(
     Ok(format!("/changes/{change}"))
 }
 
-/// The YAML as it was typed.
-fn yaml(typed: &Pairs) -> Option<String> {
-    let (_, text) = typed.iter().find(|(n, _)| n == "yaml")?;
-    Some(text.clone())
+/// The YAML as it was typed. Errors: longer than is read, so that no draft could keep it whole; the page
+/// that says so still has it.
+fn yaml(typed: &Pairs) -> Result<Option<String>> {
+    let Some((_, text)) = typed.iter().find(|(n, _)| n == "yaml") else {
+        return Ok(None);
+    };
+    if text.len() > MAX_BYTES {
+        return Err(Error::field(
+            "yaml",
+            format!(
+                "The manifest is {} KiB long; at most {} KiB are read. It stands below as you typed it and is not saved: take out what does not belong into an InferenceService, such as embedded files.",
+                text.len().div_ceil(1024),
+                MAX_BYTES / 1024
+            ),
+        ));
+    }
+    Ok(Some(text.clone()))
 }
 
 /// The use with the purpose that was typed on Review; the rest stands on the first step.
@@ -256,5 +274,25 @@ async fn discard(
     match result {
         Ok(()) => see_other("/requests"),
         Err(e) => answer(&state, &parts, "/requests", vec![], Err(e)).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_that_is_too_long_is_refused_with_its_size_and_the_limit() {
+        let typed = |bytes: usize| vec![("yaml".to_owned(), "a".repeat(bytes))];
+        let kept = yaml(&typed(MAX_BYTES)).expect("as long as it may be");
+        assert_eq!(kept.map(|text| text.len()), Some(MAX_BYTES));
+        let e = yaml(&typed(MAX_BYTES + 1)).expect_err("too long");
+        assert_eq!(e.fields[0].field, "yaml");
+        assert!(
+            e.message.contains("257 KiB") && e.message.contains("256 KiB"),
+            "{}",
+            e.message
+        );
+        assert_eq!(yaml(&vec![]).expect("none"), None);
     }
 }

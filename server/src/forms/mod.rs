@@ -30,6 +30,24 @@ pub fn routes() -> Router<AppState> {
         .merge(theme::routes())
 }
 
+/// Forms that may be longer than others: up to [`most`].
+pub fn long_routes() -> Router<AppState> {
+    deploy::long_routes()
+}
+
+/// So many bytes a form with a manifest may have at least: one that is far too long comes back with what
+/// is wrong and what was typed, where a bare refusal would lose it.
+const LONG: usize = 4 * 1024 * 1024;
+
+/// The most bytes that are taken at this path; `usual`: elsewhere.
+pub fn most(path: &str, usual: usize) -> usize {
+    if path.starts_with("/deploy/") {
+        usual.max(LONG)
+    } else {
+        usual
+    }
+}
+
 /// The pairs of a form.
 pub type Pairs = Vec<(String, String)>;
 

@@ -169,11 +169,14 @@ fn page_of(id: &str) -> String {
     )
 }
 
-/// What may be given back to the page: all but the password.
+/// What may be given back to the page: all but the password, of which it learns only that one was typed.
 fn kept(typed: Pairs) -> Pairs {
     typed
         .into_iter()
-        .filter(|(name, _)| name != "password")
+        .filter_map(|(name, value)| match name.as_str() {
+            "password" => (!value.is_empty()).then(|| ("password_typed".into(), "yes".into())),
+            _ => Some((name, value)),
+        })
         .collect()
 }
 
@@ -293,10 +296,9 @@ mod tests {
 
     #[test]
     fn a_password_is_never_given_back() {
-        assert!(
-            kept(pairs(&[("password", "x"), ("name", "a")]))
-                .iter()
-                .all(|(n, _)| n != "password")
-        );
+        let given = kept(pairs(&[("password", "hunter2"), ("name", "a")]));
+        assert_eq!(given, pairs(&[("password_typed", "yes"), ("name", "a")]));
+        let none = kept(pairs(&[("password", ""), ("name", "a")]));
+        assert_eq!(none, pairs(&[("name", "a")]));
     }
 }

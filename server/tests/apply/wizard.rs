@@ -9,7 +9,7 @@ use domain::{
     change::{ChangeKind, ChangeState},
     finding::{Finding, Severity},
     form::{Env, EnvFrom, Form, Source},
-    ids::{ChangeId, DraftId},
+    ids::{ChangeId, Digest, DraftId},
     place::DeploymentKey,
     yaml::to_yaml,
 };
@@ -203,7 +203,7 @@ async fn what_the_cluster_says_stands_beside_its_field_until_that_is_another(on:
 
     // A submit that is refused names the form's fields, so that links lead to them.
     let refused = wizard
-        .submit(caller, id, domain::ids::Digest::of(b"x"), "")
+        .submit(caller, id, Digest::of(b"x"), "")
         .await
         .expect_err("refused");
     let fields: Vec<&str> = refused.fields.iter().map(|f| f.field.as_str()).collect();
@@ -308,6 +308,22 @@ async fn nothing_of_another_units_place_is_shown(on: Database) {
     assert_eq!(view.secrets, Secrets::NotAsked);
     let refused = wizard.secrets(&retail_only, id).await;
     assert_eq!(refused.expect_err("not theirs").kind, Kind::NotFound);
+
+    // Which place it is, and where else it may go: nobody here has an address to check.
+    let review = wizard.review(&retail_only, id).await.worked();
+    let said = review.problem.expect("said");
+    assert!(
+        said.contains("“research-prod”") && said.contains("you may use: one / retail-prod"),
+        "{said}"
+    );
+    let refused = wizard
+        .submit(&retail_only, id, Digest::of(b"any"), "")
+        .await;
+    let e = refused.expect_err("not theirs");
+    assert_eq!(
+        (e.kind, e.fields[0].field.as_str()),
+        (Kind::Invalid, "namespace")
+    );
 }
 
 async fn broken_yaml_has_a_place_and_a_saved_step_goes_on_from_the_form(on: Database) {

@@ -72,6 +72,7 @@ async fn the_page_offers_what_was_approved_and_says_who_did_what(on: Database) {
     let v = live(&setup).await;
     assert_eq!((v.approval, v.rollback), (Approval::Approved, None));
     assert_eq!(v.last.map(|l| l.change.id), Some(create));
+    assert_eq!(v.revisions[0].approved_by, ["approver"]);
 
     done(&setup, &Ask::Scale { min: 2, max: 3 }).await;
     let v = live(&setup).await;
@@ -114,6 +115,7 @@ async fn the_page_offers_what_was_approved_and_says_who_did_what(on: Database) {
     let v = live(&setup).await;
     assert_eq!(v.approval, Approval::Approved);
     let stop = v.revisions[0].revision;
+    assert!(v.revisions[0].approved_by.is_empty(), "a stop needs nobody");
     done(&setup, &Ask::Start).await;
     let v = live(&setup).await;
     assert_eq!(v.rollback.map(|r| r.number), Some(1));

@@ -229,6 +229,10 @@ pub fn quota(effects: &[QuotaEffect]) -> AnyView {
     if effects.is_empty() {
         return ().into_any();
     }
+    let as_of =
+        effects.iter().filter_map(|q| q.as_of).min().map(
+            |t| view! { <p class="gh-muted">"Usage as the cluster told it "<When at=t /></p> },
+        );
     let rows = effects
         .iter()
         .cloned()
@@ -245,7 +249,7 @@ pub fn quota(effects: &[QuotaEffect]) -> AnyView {
             ])
         })
         .collect();
-    view! { <h3>"Effect on quota"</h3>{table("Effect on quota", &["Resource", "Quota", "Now", "After", "Limit"], rows)} }.into_any()
+    view! { <h3>"Effect on quota"</h3>{table("Effect on quota", &["Resource", "Quota", "Now", "After", "Limit"], rows)}{as_of} }.into_any()
 }
 
 /// What the object leads to when it runs.

@@ -1,8 +1,12 @@
 //! Lists of changes.
 
 use super::rows;
-use crate::{components::*, load::load, query::Query};
-use domain::change::ChangeState;
+use crate::{
+    components::*,
+    load::{load, refuse_filter},
+    query::Query,
+};
+use domain::{Result, change::ChangeState, page::Page};
 use leptos::prelude::*;
 use services::{changes::QueueView, ports::ChangeFilter};
 
@@ -86,6 +90,16 @@ pub fn RequestsPage() -> impl IntoView {
     )
 }
 
+/// The filter of an address. Errors: a state that is none.
+fn filter_of(query: &Query) -> Result<ChangeFilter> {
+    let state = |name: &str| ChangeState::ALL.into_iter().find(|s| s.name() == name);
+    Ok(ChangeFilter {
+        states: query.each("state", "state of a change", state)?,
+        text: query.get("q").map(str::to_owned),
+        ..Default::default()
+    })
+}
+
 /// Every change that the reader may see.
 #[component]
 pub fn ChangesPage() -> impl IntoView {
@@ -93,16 +107,14 @@ pub fn ChangesPage() -> impl IntoView {
     let after = query.get("after").map(str::to_owned);
     let state = query.get("state").unwrap_or_default().to_owned();
     let text = query.get("q").unwrap_or_default().to_owned();
-    let filter = ChangeFilter {
-        states: ChangeState::ALL
-            .into_iter()
-            .filter(|s| s.name() == state)
-            .collect(),
-        text: (!text.is_empty()).then(|| text.clone()),
-        ..Default::default()
-    };
+    let filter = filter_of(&query).inspect_err(refuse_filter).ok();
     load(
-        |s, c| async move { s.changes.list(&c, &filter, after.as_deref(), 50).await },
+        |s, c| async move {
+            match filter {
+                Some(filter) => s.changes.list(&c, &filter, after.as_deref(), 50).await,
+                None => Ok(Page::empty()),
+            }
+        },
         move |page| {
             let shown = page.rows.len();
             let options = std::iter::once((String::new(), "All states".to_owned()))
@@ -115,6 +127,7 @@ pub fn ChangesPage() -> impl IntoView {
             view! {
                 <PageHeader title="Changes" />
                 <section class="pf-v6-c-page__main-section gh-stack">
+                    <FormAlert />
                     <form method="get" class="gh-filter" role="search">
                         <TextField name="q" label="Name, namespace or purpose" value=text />
                         <SelectField name="state" label="State" options=options value=state />

@@ -2,12 +2,13 @@
 
 use crate::{
     components::*,
-    load::load,
+    load::{load, refuse_filter},
     query::{Query, percent},
 };
 use domain::{
     Micros,
     ids::{ChangeId, PersonId},
+    page::Page,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -31,7 +32,8 @@ const ACTIONS: [(&str, &str); 12] = [
     ("change.withdraw", "Withdrawn"),
 ];
 
-/// The filter of an address. Errors: a date that is none, an outcome that is none.
+/// The filter of an address. Errors: a date that is none, an end before its beginning, an outcome that is
+/// none.
 pub fn filter_of(query: &Query) -> domain::Result<AuditFilter> {
     let date = |name: &str, end: bool| -> domain::Result<Option<Micros>> {
         let Some(text) = query.get(name) else {
@@ -89,6 +91,18 @@ pub fn filter_of(query: &Query) -> domain::Result<AuditFilter> {
             ));
         }
     };
+    let (from, until) = (date("from", false)?, date("until", true)?);
+    if from.zip(until).is_some_and(|(from, until)| from >= until) {
+        let text = |name: &str| query.get(name).unwrap_or_default();
+        return Err(domain::Error::field(
+            "from",
+            format!(
+                "No time lies from “{}” until “{}”: exchange the two, or empty one of them.",
+                text("from"),
+                text("until")
+            ),
+        ));
+    }
     Ok(AuditFilter {
         person,
         who,
@@ -97,8 +111,8 @@ pub fn filter_of(query: &Query) -> domain::Result<AuditFilter> {
         unit: query.get("unit").map(str::to_owned),
         change,
         outcome,
-        from: date("from", false)?,
-        until: date("until", true)?,
+        from,
+        until,
         ..Default::default()
     })
 }
@@ -107,11 +121,13 @@ pub fn filter_of(query: &Query) -> domain::Result<AuditFilter> {
 pub fn AuditPage() -> impl IntoView {
     let query = Query::current();
     let after = query.get("after").map(str::to_owned);
-    let q = query.clone();
+    let filter = filter_of(&query).inspect_err(refuse_filter).ok();
     load(
         move |s, c| async move {
-            let filter = filter_of(&q)?;
-            let page = s.audit.list(&c, &filter, after.as_deref(), 50).await?;
+            let page = match filter {
+                Some(filter) => s.audit.list(&c, &filter, after.as_deref(), 50).await?,
+                None => Page::empty(),
+            };
             let behalf = s.audit.changes_of(&page.rows).await?;
             Ok((page, behalf, s.audit.reads_all(&c)))
         },
@@ -143,6 +159,7 @@ pub fn AuditPage() -> impl IntoView {
                         <a class="pf-v6-c-button pf-m-secondary" href=export>"Export as JSON Lines"</a>
                     }.into_any() />
                 <section class="pf-v6-c-page__main-section gh-stack">
+                    <FormAlert />
                     <form method="get" class="gh-filter" role="search">
                         <SelectField name="action" label="What" options=actions value=get("action") />
                         <SelectField name="outcome" label="Outcome" options=outcomes value=get("outcome") />
@@ -333,5 +350,25 @@ mod tests {
             (None, Some("Ada L"))
         );
         assert!(filter(&[("change", "7")]).is_err());
+    }
+
+    #[test]
+    fn an_end_before_its_beginning_is_refused_with_both() {
+        let e = filter(&[("from", "2026-05-02"), ("until", "2026-05-01")]).expect_err("reversed");
+        assert_eq!((e.kind, e.fields.len()), (domain::Kind::Invalid, 1));
+        assert!(
+            e.message.contains("2026-05-02") && e.message.contains("2026-05-01"),
+            "{}",
+            e.message
+        );
+        // A day is whole.
+        for until in ["2026-05-02", "2026-05-03"] {
+            assert!(filter(&[("from", "2026-05-02"), ("until", until)]).is_ok());
+        }
+        let hours = [
+            ("from", "2026-05-02T10:00:00Z"),
+            ("until", "2026-05-02T09:00:00Z"),
+        ];
+        assert!(filter(&hours).is_err());
     }
 }

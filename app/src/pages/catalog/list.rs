@@ -1,8 +1,12 @@
 //! The list: search, facets, order and paging, all in the address.
 
 use super::{facts, name_of};
-use crate::{components::*, load::load, query::Query};
-use domain::{artifact::ArtifactKind, page::Page};
+use crate::{
+    components::*,
+    load::{form_state, load, refuse_filter},
+    query::Query,
+};
+use domain::{Result, artifact::ArtifactKind, page::Page};
 use leptos::prelude::*;
 use services::ports::{CatalogFilter, CatalogSort, Facets, ModelRow, VersionRow};
 
@@ -26,35 +30,40 @@ struct Chip {
     words: String,
 }
 
+/// The filter of an address. Errors: a registry, a kind or an order that is none.
+fn filter_of(query: &Query) -> Result<CatalogFilter> {
+    let sort = |name: &str| SORTS.iter().find(|s| s.0 == name).map(|s| s.2);
+    Ok(CatalogFilter {
+        text: query.get("q").map(str::to_owned),
+        registries: query.each("registry", "registry", |r| r.parse().ok())?,
+        tasks: query.all("task"),
+        formats: query.all("format"),
+        licences: query.all("licence"),
+        kinds: query.each("kind", "kind of artifact", ArtifactKind::from_name)?,
+        signatures: query.all("signature"),
+        scans: query.all("scan"),
+        sort: query
+            .each("sort", "order of this list", sort)?
+            .pop()
+            .unwrap_or(CatalogSort::Name),
+    })
+}
+
 #[component]
 pub fn CatalogPage() -> impl IntoView {
     let query = Query::current();
     let after = query.get("after").map(str::to_owned);
-    let filter = CatalogFilter {
-        text: query.get("q").map(str::to_owned),
-        registries: query
-            .all("registry")
-            .iter()
-            .filter_map(|r| r.parse().ok())
-            .collect(),
-        tasks: query.all("task"),
-        formats: query.all("format"),
-        licences: query.all("licence"),
-        kinds: query
-            .all("kind")
-            .iter()
-            .filter_map(|k| ArtifactKind::from_name(k))
-            .collect(),
-        signatures: query.all("signature"),
-        scans: query.all("scan"),
-        sort: SORTS
-            .iter()
-            .find(|(name, ..)| query.get("sort").unwrap_or_default() == *name)
-            .map_or(CatalogSort::Name, |s| s.2),
-    };
+    let asked = filter_of(&query).inspect_err(refuse_filter).ok();
     load(
         |s, c| async move {
-            let page = s.catalog.list(&c, &filter, after.as_deref(), 50).await?;
+            let (filter, page) = match asked {
+                Some(f) => {
+                    let page = s.catalog.list(&c, &f, after.as_deref(), 50).await?;
+                    (f, page)
+                }
+                // All facets to choose from, and no model.
+                None => (CatalogFilter::default(), Page::empty()),
+            };
             let facets = s.catalog.facets(&c, &filter).await?;
             Ok((page, facets))
         },
@@ -66,7 +75,8 @@ fn page(found: Page<ModelRow>, facets: Facets, query: Query) -> AnyView {
     let groups = groups(&facets);
     let choices = groups.iter().any(|(_, _, values)| !values.is_empty());
     let chips = chips(&groups, &query);
-    let filtered = !chips.is_empty() || query.get("q").is_some();
+    let refused = form_state().error.is_some();
+    let filtered = !chips.is_empty() || query.get("q").is_some() || refused;
     let shown = found.rows.len();
     let kept: Vec<AnyView> = query
         .pairs()
@@ -107,6 +117,8 @@ fn page(found: Page<ModelRow>, facets: Facets, query: Query) -> AnyView {
                     </details>
                 })}
                 <div class="gh-stack">
+                    // Facets are links: only the order has a field to lead to.
+                    {form_alert(|field| (field == "sort").then(|| "#sort".to_owned()))}
                     <form method="get" class="gh-filter" role="search" aria-label="Models">
                         <TextField name="q" label="Name, repository, task or card" value=query.get("q").unwrap_or_default().to_owned() />
                         <SelectField name="sort" label="Order" options=sorts value=query.get("sort").unwrap_or_default().to_owned() />

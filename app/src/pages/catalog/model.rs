@@ -37,12 +37,23 @@ pub fn ModelPage() -> impl IntoView {
 fn page(v: &ModelView) -> AnyView {
     let m = &v.model;
     let latest = &m.latest;
-    let offer = v.may_deploy && latest.kind.holds_model() && latest.gone_at.is_none();
+    let offer = v.may_deploy && !v.cannot.contains_key(&latest.id);
+    let why_not = v
+        .cannot
+        .get(&latest.id)
+        .filter(|_| v.may_deploy)
+        .map(|why| {
+            alert(
+                Tone::Warn,
+                "The newest version cannot be deployed",
+                explained(latest, why),
+            )
+        });
     let rows: Vec<AnyView> = v
         .versions
         .rows
         .iter()
-        .map(|r| line(r, v.may_deploy, r.id == latest.id))
+        .map(|r| line(r, deploying(v, r), r.id == latest.id))
         .collect();
     let shown = rows.len();
     let actions = view! {
@@ -54,6 +65,7 @@ fn page(v: &ModelView) -> AnyView {
         <PageHeader title=m.name.clone() crumbs=vec![Crumb::new("Catalogue", "/catalog")] subtitle=subtitle.into_any() actions=actions.into_any() />
         <section class="pf-v6-c-page__main-section gh-stack">
             <FormAlert />
+            {why_not}
             {card("Versions", view! { {table("Versions", &COLUMNS, rows)}<Pager next=v.versions.next.clone() shown=shown /> })}
             <div class="gh-columns">
                 {card("Card", card_text(v.card_html.as_deref()))}
@@ -64,7 +76,25 @@ fn page(v: &ModelView) -> AnyView {
     .into_any()
 }
 
-fn line(v: &VersionRow, may_deploy: bool, newest: bool) -> AnyView {
+/// Why a version cannot be deployed, and where more of it stands.
+fn explained(version: &VersionRow, why: &str) -> AnyView {
+    let why = why.to_owned();
+    let href = format!("/catalog/versions/{}", version.id);
+    view! { {why}" "<a href=href>"How it could be served"</a> }.into_any()
+}
+
+/// The button that deploys a version, or why there is none.
+fn deploying(v: &ModelView, version: &VersionRow) -> AnyView {
+    match v.cannot.get(&version.id) {
+        _ if !v.may_deploy => view! { <span class="gh-muted">"—"</span> }.into_any(),
+        None => deploy(version.id, "Deploy", "link"),
+        Some(why) => {
+            view! { <div class="gh-muted gh-small">{explained(version, why)}</div> }.into_any()
+        }
+    }
+}
+
+fn line(v: &VersionRow, deploying: AnyView, newest: bool) -> AnyView {
     let f = &v.facts;
     let href = format!("/catalog/versions/{}", v.id);
     let name = name_of(v);
@@ -82,10 +112,7 @@ fn line(v: &VersionRow, may_deploy: bool, newest: bool) -> AnyView {
         ("Size", known(f.size_bytes.or(f.artifact_bytes).map(facts::size))),
         ("Checks", facts::checks(v)),
         ("Seen", view! { <When at=v.first_seen /> }.into_any()),
-        (
-            "Deploy",
-            if may_deploy && v.kind.holds_model() && v.gone_at.is_none() { deploy(v.id, "Deploy", "link") } else { view! { <span class="gh-muted">"—"</span> }.into_any() },
-        ),
+        ("Deploy", deploying),
     ])
 }
 
@@ -96,5 +123,70 @@ pub fn card_text(html: Option<&str>) -> AnyView {
             view! { <div class="gh-prose" inner_html=h.to_owned()></div> }.into_any()
         }
         _ => view! { <p class="gh-muted">"This artifact carries no card."</p> }.into_any(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{
+        Micros,
+        artifact::{ArtifactKind, ModelFacts, SignatureFact},
+        ids::Digest,
+        page::Page,
+    };
+    use services::ports::ModelRow;
+
+    fn view() -> ModelView {
+        let id = |n: u32| format!("00000000-0000-7000-8000-{n:012}");
+        let version = VersionRow {
+            id: id(1).parse().expect("id"),
+            model: id(2).parse().expect("id"),
+            digest: Digest::of(b"x"),
+            tags: vec![],
+            kind: ArtifactKind::KitOps,
+            facts: ModelFacts::default(),
+            created_at: None,
+            first_seen: Micros(1),
+            observed_at: Micros(1),
+            gone_at: None,
+            platforms: vec![],
+            signature: SignatureFact::Unsigned,
+            scan: None,
+            pickle: None,
+        };
+        ModelView {
+            model: ModelRow {
+                id: version.model,
+                registry: id(3).parse().expect("id"),
+                registry_name: "main".into(),
+                repository: "models/x".into(),
+                name: "x".into(),
+                versions: 1,
+                latest: version.clone(),
+            },
+            versions: Page {
+                rows: vec![version],
+                next: None,
+            },
+            card_html: None,
+            may_deploy: true,
+            cannot: [].into(),
+        }
+    }
+
+    #[test]
+    fn what_no_cluster_can_serve_says_so_in_place_of_the_button() {
+        let mut v = view();
+        let cell =
+            |v: &ModelView| Owner::new().with(|| deploying(v, &v.versions.rows[0]).to_html());
+        assert!(cell(&v).contains("<button"));
+        let why = "No cluster can serve it as it is.";
+        v.cannot.insert(v.model.latest.id, why.into());
+        let html = cell(&v);
+        assert!(!html.contains("<button") && html.contains(why), "{html}");
+        assert!(html.contains("href=\"/catalog/versions/"), "{html}");
+        v.may_deploy = false;
+        assert!(!cell(&v).contains(why));
     }
 }

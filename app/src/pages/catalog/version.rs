@@ -33,9 +33,12 @@ fn page(v: &VersionView) -> AnyView {
     let (m, version) = (&v.model, &v.version);
     let cannot = v.cannot_deploy();
     let offer = v.may_deploy && cannot.is_none();
-    // What has gone is said above already, and what is no model needs no explanation.
-    let why_not =
-        cannot.filter(|_| v.may_deploy && version.kind.holds_model() && version.gone_at.is_none());
+    // What has gone is said above already. An image that holds no model may still serve one: how, stands
+    // below.
+    let no_way = v.serving.iter().all(|(_, s)| s.ways.is_empty());
+    let why_not = cannot
+        .filter(|_| v.may_deploy && version.gone_at.is_none())
+        .filter(|_| version.kind.holds_model() || no_way);
     let crumbs = vec![
         Crumb::new("Catalogue", "/catalog"),
         Crumb::new(m.name.clone(), format!("/catalog/models/{}", m.id)),
@@ -60,7 +63,7 @@ fn page(v: &VersionView) -> AnyView {
         <section class="pf-v6-c-page__main-section gh-stack">
             <FormAlert />
             {gone}
-            {why_not.map(|why| alert(Tone::Warn, "It cannot be deployed", why))}
+            {why_not.map(|why| alert(Tone::Warn, "It cannot be deployed", format!("{why} Below stands how it could be served, and what to do.")))}
             {newer}
             {card("How it can be served", serving(&v.serving))}
             {card("Where it runs", runs(&v.runs))}

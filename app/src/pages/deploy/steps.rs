@@ -2,9 +2,9 @@
 
 use super::{beside, form};
 use crate::components::*;
-use domain::change::Attested;
+use domain::{access::Stage, change::Attested};
 use leptos::prelude::*;
-use services::wizard::WizardView;
+use services::wizard::{TargetChoice, WizardView};
 
 fn value(a: &Option<Attested>) -> String {
     a.as_ref().map(|a| a.value.clone()).unwrap_or_default()
@@ -32,8 +32,30 @@ pub fn usage(v: &WizardView) -> AnyView {
     form(v, "use", fields.into_any())
 }
 
+/// How many approvals a change waits for: short enough for an option, so that what is chosen says it
+/// before it is saved.
+fn approvals(stages: &[Stage]) -> String {
+    match stages.iter().map(|s| s.count).sum::<u32>() {
+        0 => "no approval".to_owned(),
+        1 => "1 approval".to_owned(),
+        n => format!("{n} approvals"),
+    }
+}
+
+/// YAML may name any place: one that may not be used is no choice, and its field says so.
+fn out_of_reach(v: &WizardView) -> Option<String> {
+    let (cluster, namespace) = (&v.form.cluster, &v.form.namespace);
+    let known = |t: &TargetChoice| t.cluster == *cluster && t.namespace == *namespace;
+    let named = !cluster.is_empty() && !namespace.is_empty();
+    (named && !v.targets.iter().any(known)).then(|| {
+        format!(
+            "You may not ask for deployments in {cluster} / {namespace}, or there is no such namespace: choose another place."
+        )
+    })
+}
+
 pub fn target(v: &WizardView) -> AnyView {
-    let chosen = format!("{}/{}", v.form.cluster, v.form.namespace);
+    let mut chosen = format!("{}/{}", v.form.cluster, v.form.namespace);
     let fixed = v.draft.kind != domain::change::ChangeKind::Create;
     let mut choices: Vec<(String, String)> = v
         .targets
@@ -43,8 +65,12 @@ pub fn target(v: &WizardView) -> AnyView {
             (
                 format!("{}/{}", t.cluster, t.namespace),
                 format!(
-                    "{} / {} ({}, {}){away}",
-                    t.cluster, t.namespace, t.scope.unit, t.scope.environment
+                    "{} / {} ({}, {}) · {}{away}",
+                    t.cluster,
+                    t.namespace,
+                    t.scope.unit,
+                    t.scope.environment,
+                    approvals(&t.stages)
                 ),
             )
         })
@@ -54,23 +80,35 @@ pub fn target(v: &WizardView) -> AnyView {
     }
     if !choices.iter().any(|(k, _)| *k == chosen) {
         choices.insert(0, (String::new(), "Choose…".into()));
+        chosen.clear();
     }
-    let stages: Vec<String> = v
-        .stages
+    let saved = v
+        .targets
         .iter()
-        .filter(|s| s.count > 0)
-        .map(|s| format!("{} × {}", s.count, s.role.name()))
-        .collect();
-    let agree = if stages.is_empty() {
-        "Nobody has to approve changes here.".to_owned()
-    } else {
-        format!("Changes here wait for: {}.", stages.join(", then "))
-    };
+        .find(|t| t.cluster == v.form.cluster && t.namespace == v.form.namespace);
+    let agree = saved.map(|t| {
+        let stages: Vec<String> = t
+            .stages
+            .iter()
+            .filter(|s| s.count > 0)
+            .map(|s| format!("{} × {}", s.count, s.role.name()))
+            .collect();
+        let whom = if stages.is_empty() {
+            "nobody's approval".to_owned()
+        } else {
+            stages.join(", then ")
+        };
+        let text = format!(
+            "Saved is {} / {}: changes there wait for {whom}.",
+            t.cluster, t.namespace
+        );
+        view! { <p class="gh-muted">{text}</p> }
+    });
     let fields = view! {
-        <SelectField name="target" label="Cluster and namespace" value=chosen options=choices required=true remarks=beside(v, "target")
+        <SelectField name="target" label="Cluster and namespace" value=chosen options=choices required=true problem=out_of_reach(v) remarks=beside(v, "target")
             help="Namespaces in which you may ask for changes." />
         <TextField name="name" label="Name" value=v.form.name.clone() required=true remarks=beside(v, "name") help="Lower-case letters, digits and hyphens; it becomes part of the address." />
-        <p class="gh-muted">{agree}</p>
+        {agree}
     };
     form(v, "target", fields.into_any())
 }

@@ -3,6 +3,7 @@
 use super::*;
 use domain::{
     FieldError, Micros,
+    access::{Role, Scope, Stage},
     change::{ChangeKind, Use},
     finding::Finding,
     form::{Env, EnvFrom, Form},
@@ -10,7 +11,7 @@ use domain::{
 use services::{
     ports::Draft,
     secrets::Secrets,
-    wizard::{Broken, Placed, Review, Spot},
+    wizard::{Broken, Placed, Review, Spot, TargetChoice},
 };
 
 fn view() -> WizardView {
@@ -298,4 +299,59 @@ fn a_refused_form_links_to_fields_wherever_they_stand() {
     assert_eq!(href(&v, "review", "purpose").as_deref(), Some("#purpose"));
     assert_eq!(href(&v, "review", ""), None);
     assert_eq!(beside(&v, "uri").len(), 1);
+}
+
+#[test]
+fn each_place_says_how_many_approvals_it_waits_for() {
+    let place = |namespace: &str, counts: &[u32]| TargetChoice {
+        cluster: "cloud-1".into(),
+        namespace: namespace.into(),
+        scope: Scope {
+            unit: "retail".into(),
+            environment: "development".into(),
+        },
+        away: false,
+        stages: counts
+            .iter()
+            .map(|&count| Stage {
+                role: Role::Approver,
+                count,
+            })
+            .collect(),
+    };
+    let mut v = WizardView {
+        targets: vec![
+            place("retail-dev", &[1]),
+            place("retail-test", &[]),
+            place("retail-prod", &[1, 2]),
+        ],
+        ..view()
+    };
+    let nowhere = html(|| steps::target(&v));
+    assert!(
+        nowhere.contains("Choose…") && !nowhere.contains("Saved is"),
+        "{nowhere}"
+    );
+    v.form.cluster = "cloud-1".into();
+    v.form.namespace = "retail-prod".into();
+    let html = html(|| steps::target(&v));
+    for words in [
+        "cloud-1 / retail-dev (retail, development) · 1 approval<",
+        "cloud-1 / retail-test (retail, development) · no approval<",
+        "cloud-1 / retail-prod (retail, development) · 3 approvals<",
+        "Saved is cloud-1 / retail-prod: changes there wait for 1 × approver, then 2 × approver.",
+    ] {
+        assert!(html.contains(words), "{words}: {html}");
+    }
+}
+
+#[test]
+fn a_place_out_of_reach_is_no_choice_and_said_so() {
+    let mut v = view();
+    (v.form.cluster, v.form.namespace) = ("cloud-1".into(), "theirs".into());
+    let html = html(|| steps::target(&v));
+    assert!(tag(&html, "target").contains("aria-invalid=\"true\""));
+    assert!(html.contains("You may not ask for deployments in cloud-1 / theirs"));
+    // Chosen is nothing, so that saving the step asks for a place.
+    assert!(!html.contains("<option value=\"cloud-1/theirs\""), "{html}");
 }

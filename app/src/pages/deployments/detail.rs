@@ -1,7 +1,9 @@
 //! One deployment: what it does in plain words, what was approved, who changed it last and what.
 
 use super::{
-    age, awaited, gone, key_of_address,
+    age, awaited,
+    calls::calls,
+    gone, key_of_address,
     standing::{standing, way_back},
     story,
 };
@@ -151,7 +153,7 @@ fn overview(v: &DeploymentView) -> AnyView {
             if endpoints.is_empty() {
                 "none yet".into_any()
             } else {
-                view! { <ul role="list">{endpoints}</ul> }.into_any()
+                view! { <ul role="list">{endpoints}</ul>{calls(&v.endpoints)} }.into_any()
             },
         ),
     ]);
@@ -261,6 +263,7 @@ pub fn revision_rows(revisions: &[AppliedRevision], base: &str, may: bool) -> An
                 ("Applied", r.applied_at.map_or_else(|| known(None), |t| view! { <When at=t exact=true /> }.into_any())),
                 ("Change", view! { <a href=format!("/changes/{}", r.change)>{r.kind.name()}</a> }.into_any()),
                 ("By", r.by.clone().into_any()),
+                ("Approved by", approvers(r).into_any()),
                 ("Comment", r.comment.clone().into_any()),
                 ("Hash", view! { <code>{r.hash.short().to_owned()}</code> }.into_any()),
                 ("What", what),
@@ -271,10 +274,27 @@ pub fn revision_rows(revisions: &[AppliedRevision], base: &str, may: bool) -> An
     table(
         "Applied revisions",
         &[
-            "Revision", "Applied", "Change", "By", "Comment", "Hash", "What", "Go back",
+            "Revision",
+            "Applied",
+            "Change",
+            "By",
+            "Approved by",
+            "Comment",
+            "Hash",
+            "What",
+            "Go back",
         ],
         rows,
     )
+}
+
+/// Whose approvals count for it; what needed none has nobody's.
+fn approvers(r: &AppliedRevision) -> String {
+    if r.approved_by.is_empty() {
+        "nobody".to_owned()
+    } else {
+        r.approved_by.join(", ")
+    }
 }
 
 fn pods(v: &DeploymentView) -> AnyView {

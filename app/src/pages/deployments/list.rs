@@ -1,8 +1,12 @@
 //! The list over all clusters.
 
 use super::{age, approval_label};
-use crate::{components::*, load::load, query::Query};
-use domain::state::Code;
+use crate::{
+    components::*,
+    load::{load, refuse_filter},
+    query::Query,
+};
+use domain::{Result, page::Page, state::Code};
 use leptos::prelude::*;
 use services::{
     deployments::{DeploymentList, DeploymentRow},
@@ -20,53 +24,42 @@ const COLUMNS: [&str; 8] = [
     "As of",
 ];
 
-const STATES: [Code; 13] = [
-    Code::Healthy,
-    Code::Rolling,
-    Code::Canary,
-    Code::Starting,
-    Code::Degraded,
-    Code::OutOfQuota,
-    Code::Unschedulable,
-    Code::Crashing,
-    Code::NoRuntime,
-    Code::Failed,
-    Code::Stopped,
-    Code::Deleting,
-    Code::Unknown,
-];
-
-fn state_name(code: Code) -> String {
-    serde_json::to_value(code)
-        .ok()
-        .and_then(|v| v.as_str().map(str::to_owned))
-        .unwrap_or_default()
+/// The filter of an address. Errors: a state that is none.
+fn filter_of(query: &Query) -> Result<RowFilter> {
+    Ok(RowFilter {
+        clusters: query.all("cluster"),
+        namespaces: query.all("namespace"),
+        units: query.all("unit"),
+        environments: query.all("environment"),
+        states: query.each("state", "state of a deployment", Code::from_name)?,
+        text: query.get("q").map(str::to_owned),
+        unhealthy: query.get("unhealthy").is_some(),
+        ..Default::default()
+    })
 }
 
 #[component]
 pub fn DeploymentsPage() -> impl IntoView {
     let query = Query::current();
     let after = query.get("after").map(str::to_owned);
-    let filter = RowFilter {
-        clusters: query.all("cluster"),
-        namespaces: query.all("namespace"),
-        units: query.all("unit"),
-        environments: query.all("environment"),
-        states: STATES
-            .into_iter()
-            .filter(|s| query.all("state").contains(&state_name(*s)))
-            .collect(),
-        text: query.get("q").map(str::to_owned),
-        unhealthy: query.get("unhealthy").is_some(),
-        ..Default::default()
-    };
+    let filter = filter_of(&query).inspect_err(refuse_filter).ok();
     load(
         |s, c| async move {
             let cursor = s.deployments.cursor().to_string();
-            let list = s
-                .deployments
-                .list(&c, &filter, after.as_deref(), 50)
-                .await?;
+            let list = match filter {
+                Some(filter) => {
+                    s.deployments
+                        .list(&c, &filter, after.as_deref(), 50)
+                        .await?
+                }
+                // What there is to choose from, and no row.
+                None => DeploymentList {
+                    page: Page::empty(),
+                    ..s.deployments
+                        .list(&c, &RowFilter::default(), None, 1)
+                        .await?
+                },
+            };
             Ok((list, cursor))
         },
         move |(list, cursor)| page(list, cursor, query),
@@ -95,10 +88,13 @@ fn page(list: DeploymentList, cursor: String, query: Query) -> AnyView {
         .chain(list.clusters.iter().map(|c| option(&c.name, &c.name)))
         .collect();
     let states = std::iter::once(option("", "All states"))
-        .chain(STATES.into_iter().map(|s| {
+        .chain(Code::ALL.into_iter().map(|s| {
             let n = list.counts.get(&s).copied().unwrap_or(0);
-            (state_name(s), format!("{} ({n})", state_label(s).1))
+            (s.name().to_owned(), format!("{} ({n})", state_label(s).1))
         }))
+        .collect();
+    let units = std::iter::once(option("", "All business units"))
+        .chain(list.units.iter().map(|u| option(u, u)))
         .collect();
     let environments = ["", "development", "staging", "production"]
         .map(|e| option(e, if e.is_empty() { "All environments" } else { e }))
@@ -113,8 +109,10 @@ fn page(list: DeploymentList, cursor: String, query: Query) -> AnyView {
             actions=view! { {list.may_request.then(|| view! { <form method="post" action="/deploy"><Hidden name="blank" value="1" /><Submit text="New deployment" kind="secondary" /></form> })} }.into_any() />
         <section class="pf-v6-c-page__main-section gh-stack">
             <div class="gh-stack gh-when-any" data-live="deployments#away">{away}</div>
+            <FormAlert />
             <form method="get" class="gh-filter" role="search">
                 <TextField name="q" label="Name, model or runtime" value=get("q") />
+                <SelectField name="unit" label="Business unit" options=units value=get("unit") />
                 <SelectField name="cluster" label="Cluster" options=clusters value=get("cluster") />
                 <SelectField name="environment" label="Environment" options=environments value=get("environment") />
                 <SelectField name="state" label="State" options=states value=get("state") />
@@ -161,5 +159,26 @@ fn short_source(source: &str) -> String {
     match last.split_once("@sha256:") {
         Some((name, digest)) => format!("{name}@{}", digest.get(..8).unwrap_or(digest)),
         None => last.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_that_is_none_is_refused_and_a_unit_is_kept() {
+        let query = |pairs: &[(&str, &str)]| {
+            let owned = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+            Query::of(pairs.iter().map(owned).collect())
+        };
+        let filter = filter_of(&query(&[("state", "no-runtime"), ("unit", "retail")]));
+        let filter = filter.expect("a filter");
+        assert_eq!(
+            (filter.states, filter.units),
+            (vec![Code::NoRuntime], vec!["retail".to_owned()])
+        );
+        let e = filter_of(&query(&[("state", "zzz")])).expect_err("no state");
+        assert_eq!(e.fields[0].field, "state");
     }
 }

@@ -2,6 +2,7 @@
 
 mod ask;
 mod awaited;
+mod calls;
 mod detail;
 mod gone;
 mod list;

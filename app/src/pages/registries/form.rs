@@ -141,28 +141,38 @@ pub fn fields(stored: Option<&RegistryRow>) -> AnyView {
     .into_any()
 }
 
-/// A password is the one field that is not given back: it has to be typed again.
+/// A password is the one field that is not given back: it has to be typed again, and the page says so.
 fn password(help: &'static str) -> AnyView {
-    let problem = form_state().problem("password").map(str::to_owned);
+    let state = form_state();
+    let problem = state.problem("password").map(str::to_owned);
     let bad = problem.is_some();
     let class = if bad {
         "pf-v6-c-form-control pf-m-error"
     } else {
         "pf-v6-c-form-control"
     };
-    let item = if bad {
-        "pf-v6-c-helper-text__item pf-m-error"
-    } else {
-        "pf-v6-c-helper-text__item"
-    };
+    let again = state
+        .value("password_typed")
+        .is_some()
+        .then(|| "Type it again: passwords are not kept in a page that was refused.".to_owned());
+    let said = [
+        problem.map(|p| ("pf-v6-c-helper-text__item pf-m-error", p)),
+        again.map(|a| ("pf-v6-c-helper-text__item pf-m-warning", a)),
+        (!bad).then(|| ("pf-v6-c-helper-text__item", help.to_owned())),
+    ];
+    let items: Vec<AnyView> = said
+        .into_iter()
+        .flatten()
+        .map(|(class, text)| {
+            view! { <div class=class><span class="pf-v6-c-helper-text__item-text">{text}</span></div> }.into_any()
+        })
+        .collect();
     view! {
         <div class="pf-v6-c-form__group">
             <div class="pf-v6-c-form__group-label"><label class="pf-v6-c-form__label" for="password"><span class="pf-v6-c-form__label-text">"Password"</span></label></div>
             <div class="pf-v6-c-form__group-control">
                 <span class=class><input type="password" id="password" name="password" autocomplete="new-password" aria-invalid=bad.to_string() aria-describedby="password-help" /></span>
-                <div class="pf-v6-c-form__helper-text" id="password-help"><div class="pf-v6-c-helper-text"><div class=item>
-                    <span class="pf-v6-c-helper-text__item-text">{problem.unwrap_or_else(|| help.to_owned())}</span>
-                </div></div></div>
+                <div class="pf-v6-c-form__helper-text" id="password-help"><div class="pf-v6-c-helper-text">{items}</div></div>
             </div>
         </div>
     }
@@ -229,4 +239,31 @@ fn line(i: usize, l: Line) -> AnyView {
         </div>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forms::FormState;
+
+    fn html(state: FormState) -> String {
+        Owner::new().with(|| {
+            provide_context(state);
+            password("Encrypted when stored.").to_html()
+        })
+    }
+
+    #[test]
+    fn a_password_that_was_not_kept_is_asked_for_again() {
+        let again = "Type it again: passwords are not kept";
+        let e = Error::field("password", "The registry refuses it.");
+        let typed = [("password_typed".to_owned(), "yes".to_owned())];
+        let refused = html(FormState::refused(typed, &e));
+        assert!(refused.contains(again) && refused.contains("The registry refuses it."));
+        assert!(refused.contains("aria-invalid=\"true\""), "{refused}");
+        // Who typed none has none to type again.
+        let e = Error::field("name", "Choose another name.");
+        let none = html(FormState::refused([], &e));
+        assert!(!none.contains(again) && none.contains("Encrypted when stored."));
+    }
 }

@@ -10,6 +10,10 @@ use serde_json::Value;
 pub fn field_for(manifest: &Value, path: &str) -> Option<String> {
     let path = path.trim_start_matches('.');
     let named = |field: &str| Some(field.to_owned());
+    // What no InferenceService has at its top may be called like a field of the form (`image`, `env`).
+    if crate::content::unknown_at_top(manifest).any(|(key, _)| key == path) {
+        return named("yaml");
+    }
     match path {
         "kind" | "apiVersion" => return named("yaml"),
         "metadata.name" => return named("name"),

@@ -440,9 +440,13 @@ fn a_complaint_finds_its_field() {
             Some("source.port"),
         ),
         ("spec.predictor.containers[0].args[1]", Some("args")),
+        ("image", None),
     ] {
         assert_eq!(field_for(&image, path).as_deref(), field, "{path}");
     }
+    let mut stray = image;
+    stray["image"] = json!("nim");
+    assert_eq!(field_for(&stray, "image").as_deref(), Some("yaml"));
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct World {
     pub quotas: Vec<Quota>,
     pub limit_ranges: Vec<LimitRange>,
     pub live: Option<Value>,
+    /// So many pods of its predictor run; `None`: as many as it starts with.
+    pub running: Option<i64>,
     pub secrets: Option<Vec<String>>,
     pub absent: Vec<(Referred, String)>,
     pub artifact: Option<ArtifactKind>,
@@ -86,9 +88,11 @@ pub fn world() -> World {
             name: "gpus".into(),
             hard: map(&[("requests.nvidia.com/gpu", "16"), ("limits.memory", "1Ti")]),
             used: map(&[("requests.nvidia.com/gpu", "2"), ("limits.memory", "64Gi")]),
+            as_of: None,
         }],
         limit_ranges: vec![],
         live: None,
+        running: None,
         secrets: Some(vec!["hugging-face".into(), "registry".into()]),
         absent: vec![],
         artifact: Some(ArtifactKind::ModelImage),
@@ -117,6 +121,12 @@ pub fn base() -> Value {
 }
 
 pub fn run(manifest: &Value, w: &World) -> Vec<Finding> {
+    let mode = w.facts.default_mode.as_deref();
+    let of = |l| crate::pods::of(l, &w.runtimes, &w.limit_ranges, mode);
+    let mut running = w.live.as_ref().map(of).unwrap_or_default();
+    if let (Some(predictor), Some(there)) = (running.first_mut(), w.running) {
+        predictor.replicas = there;
+    }
     check(
         manifest,
         &Target {
@@ -126,6 +136,7 @@ pub fn run(manifest: &Value, w: &World) -> Vec<Finding> {
             quotas: &w.quotas,
             limit_ranges: &w.limit_ranges,
             live: w.live.as_ref(),
+            running: &running,
             secrets: w.secrets.as_deref(),
             absent: &w.absent,
             artifact: w.artifact,
@@ -174,6 +185,11 @@ pub fn required(terms: Value) -> Value {
 pub const CASES: &[(&str, Change)] = &[
     ("not-an-inference-service", |m, _| {
         m["apiVersion"] = json!("serving.kserve.io/v1alpha1")
+    }),
+    ("top-level-unknown", |m, _| {
+        m["metdata"] = json!({"labels": {"team": "x"}});
+        m["predictor"] = json!({"minReplicas": 1});
+        m["resources"] = json!({});
     }),
     ("predictor-missing", |m, _| {
         *predictor(m) = json!({"minReplicas": 1})

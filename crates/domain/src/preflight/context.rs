@@ -4,6 +4,7 @@ use crate::{
     artifact::ArtifactKind,
     isvc::{Mode, Placement, View},
     observed::{ClusterFacts, LimitRange, Node, Quota, Runtime},
+    pods::Pods,
     references::Referred,
     runtime::{self, Resolved},
 };
@@ -24,6 +25,8 @@ pub struct Target<'a> {
     pub limit_ranges: &'a [LimitRange],
     /// The object that is there now, where there is one.
     pub live: Option<&'a Value>,
+    /// The pods of it that there are.
+    pub running: &'a [Pods],
     /// Names of the namespace's secrets, where the person may list them.
     pub secrets: Option<&'a [String]>,
     /// What was looked for in the namespace and is not there.

@@ -3,6 +3,7 @@
 use super::{Checked, Rule, Said, said};
 use crate::{
     capacity,
+    change::QuotaEffect,
     finding::Severity::{Error, Warning},
     isvc::Amounts,
     pods::{self, Pods},
@@ -46,9 +47,17 @@ fn pods_of(c: &Checked<'_>, manifest: &Value) -> Vec<Pods> {
     )
 }
 
+/// What a quota would be, and the field that asks for it.
+struct Effect {
+    field: String,
+    of: QuotaEffect,
+    /// With nothing else in the namespace: what is asked for, and how much of it the quota lacks.
+    too_small: Option<(String, String)>,
+}
+
 /// What the quotas would be with so many replicas of the predictor and all that runs beside it, less
 /// what runs of it now.
-fn effect(c: &Checked<'_>, replicas: u32) -> Vec<(String, crate::change::QuotaEffect)> {
+fn effect(c: &Checked<'_>, replicas: u32) -> Vec<Effect> {
     let mut after = pods_of(c, c.view.value());
     if after.is_empty() {
         return Vec::new();
@@ -56,11 +65,14 @@ fn effect(c: &Checked<'_>, replicas: u32) -> Vec<(String, crate::change::QuotaEf
     if let Some(predictor) = after.first_mut() {
         predictor.replicas = i64::from(replicas);
     }
-    let before = c.target.live.map(|l| pods_of(c, l)).unwrap_or_default();
-    let quotas = capacity::without(c.target.quotas, &before);
+    let quotas = capacity::without(c.target.quotas, c.target.running);
+    let mut empty = quotas.clone();
+    empty.iter_mut().for_each(|q| q.used.clear());
+    // Which lines there are does not depend on what is used.
     capacity::quota_effect(&quotas, &after)
         .into_iter()
-        .map(|e| {
+        .zip(capacity::quota_effect(&empty, &after))
+        .map(|(e, alone)| {
             let (which, resource) = match (
                 e.resource.strip_prefix("limits."),
                 e.resource.strip_prefix("requests."),
@@ -74,24 +86,50 @@ fn effect(c: &Checked<'_>, replicas: u32) -> Vec<(String, crate::change::QuotaEf
             } else {
                 format!("{}.resources.{which}.{resource}", c.container_path)
             };
-            (field, e)
+            Effect {
+                field,
+                too_small: alone.exceeded.then(|| {
+                    let amount = |text: &str| Quantity::parse(text).unwrap_or_default();
+                    let lacking = amount(&alone.after) - amount(&alone.hard);
+                    (alone.after, lacking.show(&alone.resource))
+                }),
+                of: e,
+            }
         })
         .collect()
 }
 
 fn quota_exceeded(c: &Checked<'_>, out: &mut Out) {
-    for (field, e) in effect(c, c.replicas())
+    for Effect {
+        field,
+        of: e,
+        too_small,
+    } in effect(c, c.replicas())
         .into_iter()
-        .filter(|(_, e)| e.exceeded)
+        .filter(|e| e.of.exceeded)
     {
-        out.push(said(
-            field,
-            format!(
-                "The namespace's quota {} allows {} of {}; {} are used, and it would be {}.",
-                e.quota, e.hard, e.resource, e.used, e.after
+        out.push(match too_small {
+            // Whatever else is stopped, this does not fit.
+            Some((asked, lacking)) => said(
+                field,
+                format!(
+                    "The namespace's quota {} is too small for this: it allows {} of {} in all, and this alone needs {asked}, which is {lacking} more.",
+                    e.quota, e.hard, e.resource
+                ),
+                format!(
+                    "Ask for less, or have whoever runs the cluster raise the quota to {} or more.",
+                    e.after
+                ),
             ),
-            "Ask for less, stop something else in the namespace, or have the quota raised.",
-        ));
+            None => said(
+                field,
+                format!(
+                    "The namespace's quota {} allows {} of {}; {} are used, and it would be {}.",
+                    e.quota, e.hard, e.resource, e.used, e.after
+                ),
+                "Ask for less, stop something else in the namespace, or have the quota raised.",
+            ),
+        });
     }
 }
 
@@ -105,11 +143,9 @@ fn quota_scaled_out(c: &Checked<'_>, out: &mut Out) {
         return;
     };
     let now = effect(c, c.replicas());
-    for (_, e) in effect(c, most).into_iter().filter(|(f, e)| {
-        e.exceeded
-            && !now
-                .iter()
-                .any(|(g, n)| g == f && n.exceeded && n.quota == e.quota)
+    for Effect { of: e, .. } in effect(c, most).into_iter().filter(|e| {
+        let known = |n: &Effect| n.field == e.field && n.of.exceeded && n.of.quota == e.of.quota;
+        e.of.exceeded && !now.iter().any(known)
     }) {
         out.push(said(
             "spec.predictor.maxReplicas",

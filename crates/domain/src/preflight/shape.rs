@@ -2,6 +2,7 @@
 
 use super::{Checked, Rule, Said, annotation, said};
 use crate::{
+    content::{TOP_LEVEL, unknown_at_top},
     finding::Severity::{Error, Info, Warning},
     isvc::{DEPLOYMENT_MODE, Mode, STOP, View},
 };
@@ -13,6 +14,11 @@ pub(super) const RULES: &[Rule] = &[
         name: "not-an-inference-service",
         severity: Error,
         check: kind,
+    },
+    Rule {
+        name: "top-level-unknown",
+        severity: Error,
+        check: top_level_unknown,
     },
     Rule {
         name: "predictor-missing",
@@ -92,6 +98,42 @@ fn kind(c: &Checked<'_>, out: &mut Out) {
             },
             format!("This is `{kind}` of `{api}`."),
             "Write `apiVersion: serving.kserve.io/v1beta1` and `kind: InferenceService`.",
+        ));
+    }
+}
+
+/// The parts of a service, which stand under `spec`.
+const OF_SPEC: [&str; 4] = ["predictor", "transformer", "explainer", "canary"];
+
+/// Kubernetes refuses such a key or drops it, by version: here it is named and nothing is dropped.
+fn top_level_unknown(c: &Checked<'_>, out: &mut Out) {
+    for (key, _) in unknown_at_top(c.view.value()) {
+        let shown: String = key.chars().take(60).collect();
+        // Nobody writes a status.
+        let meant = near(key, &TOP_LEVEL[..4]);
+        let (question, remedy) = match meant {
+            _ if OF_SPEC.contains(&key.as_str()) => {
+                (String::new(), "Put it under `spec`.".to_owned())
+            }
+            Some(meant) if c.view.value().get(meant).is_none() => (
+                format!(" Did you mean `{meant}`?"),
+                format!("Write `{meant}`, or remove the key."),
+            ),
+            Some(meant) => (
+                format!(" Did you mean `{meant}`, which is there as well?"),
+                format!("Put what it holds under `{meant}`, or remove it."),
+            ),
+            None => (
+                String::new(),
+                "Remove it, or put it under `spec` where it belongs to what is served.".to_owned(),
+            ),
+        };
+        out.push(said(
+            shown.clone(),
+            format!(
+                "An InferenceService has no key `{shown}` at its top: nothing would come of it.{question}"
+            ),
+            remedy,
         ));
     }
 }
@@ -283,8 +325,20 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-fn misspelt(c: &Checked<'_>, out: &mut Out) {
+/// The known name that was probably meant, apart from case, `-` and `_`.
+fn near<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
+    if written.len() > 100 {
+        return None;
+    }
     let plain = |k: &str| k.to_ascii_lowercase().replace(['-', '_'], "");
+    let from = plain(written);
+    known
+        .iter()
+        .copied()
+        .find(|k| distance(&from, &plain(k)) <= 2)
+}
+
+fn misspelt(c: &Checked<'_>, out: &mut Out) {
     for key in c
         .view
         .at("/metadata/annotations")
@@ -293,10 +347,10 @@ fn misspelt(c: &Checked<'_>, out: &mut Out) {
         .flatten()
         .map(|(k, _)| k)
     {
-        if KNOWN.contains(&key.as_str()) || key.len() > 100 || !key.contains("kserve") {
+        if KNOWN.contains(&key.as_str()) || !key.contains("kserve") {
             continue;
         }
-        if let Some(near) = KNOWN.iter().find(|k| distance(&plain(key), &plain(k)) <= 2) {
+        if let Some(near) = near(key, &KNOWN) {
             out.push(said(
                 annotation(key),
                 format!("KServe does not know `{key}` and ignores it; did you mean `{near}`?"),

@@ -64,6 +64,7 @@ fn what_is_not_known_is_not_held_against_anybody() {
         quotas: vec![],
         limit_ranges: vec![],
         live: None,
+        running: None,
         secrets: None,
         absent: vec![],
         artifact: None,
@@ -155,6 +156,72 @@ fn an_update_counts_only_what_comes_on_top() {
             .map(|f| f.rule.as_str())
             .collect::<Vec<_>>(),
         ["quota-exceeded"]
+    );
+}
+
+#[test]
+fn a_key_at_the_top_that_nobody_knows_is_named_with_the_one_that_was_meant() {
+    let said = |from: &str, to: &str| {
+        let mut m = base();
+        let taken = m.as_object_mut().unwrap().remove(from);
+        m[to] = taken.unwrap_or_default();
+        let found = run(&m, &world());
+        let f = found.into_iter().find(|f| f.rule == "top-level-unknown");
+        f.map(|f| (f.field, f.remedy))
+    };
+    let write = |key: &str, meant: &str| {
+        Some((
+            key.to_owned(),
+            format!("Write `{meant}`, or remove the key."),
+        ))
+    };
+    assert_eq!(said("spec", "Spec"), write("Spec", "spec"));
+    assert_eq!(said("spec", "specs"), write("specs", "spec"));
+    assert_eq!(
+        said("apiVersion", "api_version"),
+        write("api_version", "apiVersion")
+    );
+    assert_eq!(said("nothing", "status"), None);
+    let (field, remedy) = said("nothing", &"x".repeat(300)).expect("is named");
+    assert_eq!(
+        (field.len(), remedy.starts_with("Remove it")),
+        (60, true),
+        "{remedy}"
+    );
+}
+
+#[test]
+fn a_quota_counts_the_pods_that_run_and_says_where_it_is_too_small_for_any() {
+    let (mut m, mut w) = (base(), world());
+    // Four are wished and one runs; others in the namespace use two.
+    let mut live = base();
+    predictor(&mut live)["minReplicas"] = json!(4);
+    (w.live, w.running) = (Some(live), Some(1));
+    let gpus = || "requests.nvidia.com/gpu".to_owned();
+    w.quotas[0].hard.insert(gpus(), "4".into());
+    w.quotas[0].used.insert(gpus(), "3".into());
+    let mut said = |replicas: i64| {
+        predictor(&mut m)["minReplicas"] = json!(replicas);
+        predictor(&mut m)["maxReplicas"] = json!(replicas);
+        let found = run(&m, &w);
+        let f = found.into_iter().find(|f| f.rule == "quota-exceeded");
+        f.map(|f| (f.message, f.remedy))
+    };
+    assert_eq!(said(2), None);
+    let (message, remedy) = said(3).expect("two of others and three");
+    assert_eq!(
+        message,
+        "The namespace's quota gpus allows 4 of requests.nvidia.com/gpu; 2 are used, and it would be 5."
+    );
+    assert!(remedy.contains("stop something else"), "{remedy}");
+    let (message, remedy) = said(5).expect("more than the quota");
+    assert_eq!(
+        message,
+        "The namespace's quota gpus is too small for this: it allows 4 of requests.nvidia.com/gpu in all, and this alone needs 5, which is 1 more."
+    );
+    assert_eq!(
+        remedy,
+        "Ask for less, or have whoever runs the cluster raise the quota to 7 or more."
     );
 }
 

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The Deployment of the stable predictor: named after `predictor.name` once a canary was promoted.
-pub(super) fn stable_workload(view: &View<'_>) -> String {
+pub(crate) fn stable_workload(view: &View<'_>) -> String {
     match view.predictor()["name"].as_str().filter(|n| !n.is_empty()) {
         Some(name) => canary_workload(view, name),
         None => format!("{}-predictor", view.name()),
@@ -15,11 +15,11 @@ pub(super) fn stable_workload(view: &View<'_>) -> String {
 }
 
 /// The Deployment with the other nodes of a model that is spread over several.
-pub(super) fn worker_workload(view: &View<'_>) -> String {
+pub(crate) fn worker_workload(view: &View<'_>) -> String {
     format!("{}-worker", stable_workload(view))
 }
 
-pub(super) fn canary_workload(view: &View<'_>, canary: &str) -> String {
+pub(crate) fn canary_workload(view: &View<'_>, canary: &str) -> String {
     format!("{}-{canary}-predictor", view.name())
 }
 

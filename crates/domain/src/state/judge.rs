@@ -189,15 +189,7 @@ fn workload(live: &Live, view: &View<'_>, w: &Workload, now: Micros) -> Explanat
         (Some(p), false) => Explanation::new(p.code, problem::headline(&p))
             .because(p.cause)
             .so(p.next_step),
-        (Some(p), true) if is_old_serving && available >= desired => Explanation::new(
-            Code::Degraded,
-            format!(
-                "The new version does not come up: {}; the old one serves",
-                p.short
-            ),
-        )
-        .because(p.cause)
-        .so(p.next_step),
+        (Some(p), true) if is_old_serving && available >= desired => problem::of_new_version(p),
         (Some(p), true) => Explanation::new(
             Code::Degraded,
             format!(
@@ -398,7 +390,7 @@ fn without_workload(view: &View<'_>, now: Micros) -> Explanation {
             "It cannot start: the namespace is out of quota",
         )
         .because(exceeded.sentence())
-        .so(problem::MORE_QUOTA);
+        .so(exceeded.advice());
     }
     match ready {
         Some(c) if c.status == "True" => Explanation::new(

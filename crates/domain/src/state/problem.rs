@@ -1,6 +1,6 @@
 //! Why pods of a workload do not come up.
 
-use super::{Code, words};
+use super::{Code, Explanation, words};
 use crate::{
     isvc::View,
     observed::{Container, Live, Pod, Workload},
@@ -41,9 +41,18 @@ pub(super) fn headline(p: &Problem) -> String {
     }
 }
 
-/// What to do about an exceeded quota.
-pub(super) const MORE_QUOTA: &str = "Ask for less, stop something else in the namespace, or have the quota raised; \
-     KServe goes on by itself then.";
+/// A new version that does not come up, while the one before goes on serving.
+pub(super) fn of_new_version(p: Problem) -> Explanation {
+    Explanation::new(
+        Code::Degraded,
+        format!(
+            "The new version does not come up: {}; the old one serves",
+            p.short
+        ),
+    )
+    .because(p.cause)
+    .so(p.next_step)
+}
 
 /// Pods of a workload that are meant to stay: not those that are ending or that were evicted.
 pub(super) fn pods_of<'a>(live: &'a Live, workload: &str) -> Vec<&'a Pod> {
@@ -257,7 +266,7 @@ fn of_creation(live: &Live, workload: &Workload, main: bool, pods: usize) -> Opt
             Code::OutOfQuota,
             "the namespace is out of quota",
             exceeded.sentence(),
-            MORE_QUOTA,
+            exceeded.advice(),
         ));
     }
     if let Some((_, missing)) = message.split_once("must specify ") {

@@ -1,5 +1,7 @@
 //! Messages of the scheduler, of quotas and of the kubelet, put in words for people.
 
+use crate::quantity::Quantity;
+
 /// Why the scheduler found no node, from a pod's `PodScheduled=False` message. `per_pod` tells how
 /// much of a resource one pod asks for.
 pub(super) fn scheduling(message: &str, per_pod: &dyn Fn(&str) -> Option<String>) -> String {
@@ -183,6 +185,31 @@ impl Exceeded {
     }
 }
 
+/// What to do about an exceeded quota.
+const MORE_QUOTA: &str = "Ask for less, stop something else in the namespace, or have the quota raised; \
+     KServe goes on by itself then.";
+
+impl Exceeded {
+    /// Where one pod asks for more than the quota allows in all, stopping others makes no room.
+    pub(super) fn advice(&self) -> String {
+        let lacking: Vec<String> = self
+            .resources
+            .iter()
+            .filter_map(|(resource, requested, _, limited)| {
+                let (asked, most) = (Quantity::parse(requested)?, Quantity::parse(limited)?);
+                (asked > most).then(|| format!("{} {resource}", (asked - most).show(resource)))
+            })
+            .collect();
+        if lacking.is_empty() {
+            return MORE_QUOTA.to_owned();
+        }
+        format!(
+            "The quota is too small even for one such pod, by {}: ask for less, or have whoever runs the cluster raise it; KServe goes on by itself then.",
+            lacking.join(" and ")
+        )
+    }
+}
+
 /// An exit code in words.
 pub(super) fn exit(code: i64, reason: &str) -> String {
     let what = match (code, reason) {
@@ -270,6 +297,12 @@ mod tests {
             "The namespace's quota q: it allows 8Gi limits.memory, 1Gi are used, and the next pod asks for 8Gi; it allows 3 requests.nvidia.com/gpu, 18 are used, and the next pod asks for 4"
         );
         assert_eq!(quota("exceeded quota: half"), None);
+        assert_eq!(
+            q.advice(),
+            "The quota is too small even for one such pod, by 1 requests.nvidia.com/gpu: ask for less, or have whoever runs the cluster raise it; KServe goes on by itself then."
+        );
+        let full = quota("exceeded quota: q, requested: cpu=1, used: cpu=4, limited: cpu=4");
+        assert!(full.unwrap().advice().contains("stop something else"));
     }
 
     #[test]

@@ -26,15 +26,7 @@ pub(super) fn with(
     let of = format!("{} of {} workers", w.ready, w.desired);
     let all_there = w.available >= w.desired && head.available > 0;
     let said = match problem::of_workload(live, w, false) {
-        Some(p) if all_there => Explanation::new(
-            Code::Degraded,
-            format!(
-                "The new version does not come up: {}; the old one serves",
-                p.short
-            ),
-        )
-        .because(p.cause)
-        .so(p.next_step),
+        Some(p) if all_there => problem::of_new_version(p),
         Some(p) => {
             return Explanation::new(p.code, problem::headline(&p))
                 .because(format!(

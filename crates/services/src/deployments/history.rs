@@ -213,8 +213,12 @@ impl Deployments {
             }
             None => 0,
         };
-        let people: Vec<PersonId> = applied.iter().map(|(_, r, _)| r.author).collect();
+        let shown: Vec<RevisionId> = applied.iter().map(|(_, r, _)| r.id).collect();
+        let approvals = store.approvals(&shown).await?;
+        let authors = applied.iter().map(|(_, r, _)| r.author);
+        let people: Vec<PersonId> = authors.chain(approvals.iter().map(|d| d.person)).collect();
         let names = store.person_names(&people).await?;
+        let name = |id: &PersonId| names.get(id).cloned().unwrap_or_else(|| "somebody".into());
         let rows = applied
             .iter()
             .enumerate()
@@ -225,6 +229,11 @@ impl Deployments {
                 number: first.saturating_sub(i),
                 hash: r.content_hash.clone(),
                 by: names.get(&r.author).cloned().unwrap_or_default(),
+                approved_by: approvals
+                    .iter()
+                    .filter(|d| d.revision == r.id)
+                    .map(|d| name(&d.person))
+                    .collect(),
                 comment: r.comment.clone(),
                 applied_at: item.applied_at,
                 current: current == Some(r.id),
@@ -300,6 +309,7 @@ mod tests {
             number,
             hash: Digest::of(b""),
             by: String::new(),
+            approved_by: vec![],
             comment: String::new(),
             applied_at: None,
             current: false,

@@ -126,6 +126,8 @@ pub trait ChangeStore {
     async fn revisions(&self, change: ChangeId) -> Result<Vec<Revision>>;
     /// Oldest first, voided and undone ones too.
     async fn decisions(&self, change: ChangeId) -> Result<Vec<Decision>>;
+    /// The approvals of these revisions that count, oldest first.
+    async fn approvals(&self, revisions: &[RevisionId]) -> Result<Vec<Decision>>;
     async fn items(&self, change: ChangeId) -> Result<Vec<Item>>;
     async fn item_get(&self, id: ItemId) -> Result<Option<Item>>;
     async fn change_list(

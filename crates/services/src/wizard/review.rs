@@ -89,6 +89,7 @@ impl Wizard {
             {
                 Ok(p) => p,
                 Err(e) if matches!(e.kind, Kind::Invalid | Kind::Forbidden | Kind::NotFound) => {
+                    let e = self.out_of_reach(caller, &cluster, &namespace, e);
                     return Ok(blocked(view, Some(super::words(&e)), None));
                 }
                 Err(e) => return Err(e),

@@ -35,6 +35,8 @@ pub struct TargetChoice {
     pub scope: Scope,
     /// The cluster does not answer now.
     pub away: bool,
+    /// Who has to agree there.
+    pub stages: Vec<Stage>,
 }
 
 /// A runtime and whether it can serve the format.
@@ -74,7 +76,7 @@ pub struct WizardView {
     /// Form fields that their step does not take like this. Nothing that a check or the cluster has to
     /// say: a manifest may hold more than the form has fields for.
     pub errors: Vec<domain::FieldError>,
-    /// Who has to agree there.
+    /// Who has to agree where the draft goes.
     pub stages: Vec<Stage>,
     /// Those of the target; asked for on the step that names them.
     pub secrets: Secrets,
@@ -142,6 +144,7 @@ impl Wizard {
             .map(|(h, n)| TargetChoice {
                 cluster: h.name.clone(),
                 namespace: n.name,
+                stages: stages_for(&ctx.settings.approvals, &n.scope),
                 scope: n.scope,
                 away: !h.reachable,
             })
@@ -197,15 +200,14 @@ impl Wizard {
             .unwrap_or(1)
             .clamp(0, 1000);
         // What the namespace is asked for at the most, with all that runs beside the predictor.
-        let pods_of = |object: &Value| {
-            let mode = cluster_facts.default_mode.as_deref();
-            pods::of(object, &runtimes, &limit_ranges, mode)
-        };
-        let mut at_most = pods_of(&manifest);
+        let default_mode = cluster_facts.default_mode.as_deref();
+        let mut at_most = pods::of(&manifest, &runtimes, &limit_ranges, default_mode);
         if let Some(predictor) = at_most.first_mut() {
             predictor.replicas = replicas;
         }
-        let running = live.as_ref().map_or_else(Vec::new, |l| pods_of(&l.object));
+        let running = live.as_ref().map_or_else(Vec::new, |l| {
+            pods::running(l, &runtimes, &limit_ranges, default_mode)
+        });
         let mut findings = match &scope {
             Some(_) => preflight::check(
                 &manifest,
@@ -216,6 +218,7 @@ impl Wizard {
                     quotas: &quotas,
                     limit_ranges: &limit_ranges,
                     live: live.as_ref().map(|l| &l.object),
+                    running: &running,
                     secrets: names.as_deref(),
                     absent: &[],
                     artifact: version.as_ref().map(|(_, v)| v.kind),

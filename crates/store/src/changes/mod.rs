@@ -105,6 +105,10 @@ impl ChangeStore for Db {
             .collect()
     }
 
+    async fn approvals(&self, revisions: &[RevisionId]) -> Result<Vec<Decision>> {
+        read::approvals(&mut self.read().await?, revisions).await
+    }
+
     async fn items(&self, change: ChangeId) -> Result<Vec<Item>> {
         let found = self
             .read()

@@ -140,6 +140,18 @@ pub(super) fn decision(r: &Row) -> Result<Decision> {
     })
 }
 
+pub(super) async fn approvals(c: &mut Conn, revisions: &[RevisionId]) -> Result<Vec<Decision>> {
+    if revisions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut q = Sql::new(DECISION);
+    q.push(" WHERE undone_at IS NULL AND voided_at IS NULL AND outcome = 'approve'")
+        .among("revision_id", revisions.iter().copied())
+        .push(" ORDER BY decided_at, id");
+    let found = c.all(q.text, q.args).await?;
+    found.iter().map(decision).collect()
+}
+
 pub(super) async fn change(c: &mut Conn, id: ChangeId) -> Result<Option<Change>> {
     let row = c
         .one(

@@ -94,12 +94,15 @@ async fn a_decision_holds_and_can_be_undone(t: &TestDatabase) {
         Kind::Conflict
     );
     assert!(!db.decisions(c.id).await.unwrap()[0].counts());
+    assert_eq!(db.approvals(&[r.id]).await.unwrap(), []);
     // Having taken it back, they may decide again; but only once at a time, and on what was shown.
     let again = Decision {
         id: DecisionId(uuid(4009)),
         ..d.clone()
     };
     db.decide(&again, None, 3, &[]).await.unwrap();
+    assert_eq!(db.approvals(&[r.id]).await.unwrap(), [again]);
+    assert_eq!(db.approvals(&[]).await.unwrap(), []);
     assert_eq!(
         kind(
             db.decide(

@@ -3,11 +3,15 @@
 use crate::given::*;
 use ::audit::tree::{Frontier, HASH_BYTES, TileId, leaf};
 use services::ports::*;
-use store::{Db, testing::TestDatabase};
+use store::{
+    Db,
+    testing::{Kind, TestDatabase},
+};
 
 crate::stories!(
     the_tree_is_that_of_the_stored_bytes,
     two_that_grow_it_at_once_lose_nothing,
+    where_nothing_is_new_nothing_is_written,
     checkpoints_are_found_by_what_they_cover,
     records_come_in_the_order_of_the_log
 );
@@ -71,6 +75,23 @@ async fn two_that_grow_it_at_once_lose_nothing(t: &TestDatabase) {
     };
     tokio::join!(grow(&a), grow(&b));
     assert_eq!(a.tree_grow(1).await.unwrap(), leaves(&a).await);
+}
+
+async fn where_nothing_is_new_nothing_is_written(t: &TestDatabase) {
+    let db = filled(t, 1..300).await;
+    let all = db.tree_grow(1000).await.unwrap();
+    // From here on the tree's row cannot be written, nor be locked by a write.
+    let refuse = match t.kind {
+        Kind::Sqlite => {
+            "CREATE TRIGGER tree_kept BEFORE UPDATE ON audit_tree BEGIN SELECT RAISE(ABORT, 'kept by a test'); END"
+        }
+        // Without a RETURNING of its own, the rule refuses an update that asks for one.
+        Kind::Postgres => "CREATE RULE tree_kept AS ON UPDATE TO audit_tree DO INSTEAD NOTHING",
+    };
+    db.execute_for_test(refuse).await.unwrap();
+    assert_eq!(db.tree_grow(1000).await.unwrap(), all);
+    add(&db, 300..301).await;
+    assert!(db.tree_grow(1000).await.is_err(), "one record is new");
 }
 
 async fn checkpoints_are_found_by_what_they_cover(t: &TestDatabase) {

@@ -26,7 +26,7 @@ use super::status::{self, Ingress, Seen};
 use super::{Error, crash, gateway};
 
 /// How many services are worked on at once in one cluster.
-const CONCURRENCY: u16 = 4;
+const CONCURRENCY: u16 = 16;
 /// A service that waits for something nobody announces is looked at again.
 const RETRY: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_millis(50);

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures a release build against a world of its own, prints a table,
 //! writes `bench.json`. Baselines are measured in the same run.
 
+mod idle;
 mod load;
 mod pages;
 mod report;
@@ -21,7 +22,8 @@ use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The script that fills the world and signs in; run by Node, which speaks TLS.
@@ -89,6 +91,7 @@ pub fn bench(mut args: Args) -> Result<ExitCode> {
         url,
         listen,
         progress,
+        stop,
     };
     sizes(&paths, &mut report)?;
     bench.all(&server, &mut report)?;
@@ -178,6 +181,7 @@ struct Bench {
     url: String,
     listen: String,
     progress: Progress,
+    stop: Arc<AtomicBool>,
 }
 
 #[derive(Deserialize)]
@@ -270,6 +274,10 @@ impl Bench {
             }
             last = now;
         }
+        // The world goes on making pods for what was made; it is not what is measured.
+        self.progress
+            .say("bench", "waiting until the world has settled");
+        idle::wait(|| !self.stop.load(Ordering::Relaxed));
         Ok(())
     }
 
@@ -307,10 +315,13 @@ fn output(command: &mut Command) -> Result<Vec<u8>> {
     ))
 }
 
-/// Memory of a process that is resident, in MB; only where there is `/proc`.
+/// Memory of its own that a process holds, in MB; only where there is `/proc`. Pages of mapped files (the
+/// program, SQLite's database once for each connection) are the system's to give and to take back.
 fn resident(pid: u32) -> Option<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
 }
 

@@ -125,7 +125,8 @@ fn link_in(page: &str, begins: &str) -> Option<String> {
     main.split("href=\"").skip(1).find_map(|rest| {
         let link = rest.split('"').next()?.replace("&amp;", "&");
         let more = link.strip_prefix(begins)?;
-        (!more.starts_with("export")).then_some(link)
+        let download = ["export", "evidence"].iter().any(|d| more.starts_with(d));
+        (!download).then_some(link)
     })
 }
 
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_link_of_the_main_part_is_found_and_no_download() {
-        let page = r#"<nav><a href="/audit/1"></a></nav><main><a href="/audit/export?a=1&amp;b=2"></a><a href="/audit/7?a=1&amp;b=2"></a></main>"#;
+        let page = r#"<nav><a href="/audit/1"></a></nav><main><a href="/audit/export?a=1&amp;b=2"></a><a href="/audit/evidence"></a><a href="/audit/7?a=1&amp;b=2"></a></main>"#;
         assert_eq!(
             link_in(page, "/audit/").as_deref(),
             Some("/audit/7?a=1&b=2")

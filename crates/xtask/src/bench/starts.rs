@@ -48,16 +48,14 @@ pub fn measure(
             "world",
             format_args!("starting it {name}, with the console"),
         );
-        let logs = (paths.log("bench-world"), paths.log("bench-console"));
-        let both = start::both(
-            &programs.world,
-            &console,
-            &options,
-            logs,
-            paths,
-            progress,
-            stop,
-        )?;
+        let what = start::Start {
+            program: &programs.world,
+            options: &options,
+            world_log: paths.log("bench-world"),
+            console: &console,
+            console_log: paths.log("bench-console"),
+        };
+        let both = start::both(what, paths, progress, stop)?;
         let mut add = |what: &str, took: Duration, goal| {
             let name = format!("world and console, {name}: {what}");
             report.add(&name, took.as_secs_f64(), "s", None, goal);

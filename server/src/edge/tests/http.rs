@@ -198,6 +198,38 @@ async fn a_registry_tells_only_with_its_token() {
 }
 
 #[tokio::test]
+async fn a_manifest_that_is_too_long_is_given_back() {
+    let house = House::new().await;
+    let mut b = house.browser();
+    b.sign_in().await;
+    let draft = b.post("/deploy", "blank=1").await;
+    assert_eq!(draft.status, StatusCode::SEE_OTHER, "{}", draft.body);
+    let review = draft.location().replace("/use", "/review");
+    let text = "a".repeat(300 * 1024);
+    for page in [review.clone(), review.replace("/review", "/submit")] {
+        let answer = b
+            .post(&page, &format!("version=1&purpose=chat&yaml={text}"))
+            .await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{page}");
+        for part in [
+            "300 KiB long; at most 256 KiB",
+            text.as_str(),
+            "value=\"chat\"",
+        ] {
+            assert!(answer.body.contains(part), "{page}");
+        }
+    }
+    // Whose session has ended loses nothing either.
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let answer = house
+        .browser()
+        .send(Method::POST, &review, &[form], &format!("yaml={text}"))
+        .await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(answer.body.contains(&text));
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_said_in_plain_words() {
     let house = House::new().await;
     let mut b = house.browser();
