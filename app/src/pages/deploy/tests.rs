@@ -242,7 +242,7 @@ fn review_links_each_finding_to_its_field() {
         html.contains(&format!("href=\"/deploy/{id}/resources#min_replicas\"")),
         "{html}"
     );
-    assert!(html.contains("href=\"#yaml\"") && html.contains("of the whole"));
+    assert!(html.contains("href=\"#yaml\"") && html.contains("Of the whole"));
     assert!(html.contains("The cluster does not accept this."));
     tag(&html, "yaml");
 }

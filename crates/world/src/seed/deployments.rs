@@ -6,7 +6,8 @@ use super::services::{self, Service, Then};
 use crate::addresses::{ClusterAddresses, WorldAddresses};
 use crate::error::{Error, Result};
 use futures::{StreamExt, TryStreamExt};
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::ResourceQuota;
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,7 +21,7 @@ const EDIT: &str = "kubectl-edit";
 /// Where `kubectl apply` remembers what it was given.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// How often, and how far apart, it is asked whether a service is ready: two minutes in all.
+/// How often, and how far apart, it is asked whether something is ready: two minutes in all.
 const READY_TRIES: u32 = 600;
 const READY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -44,6 +45,7 @@ async fn fill(cluster: &ClusterAddresses, services: Vec<&Service>) -> Result<()>
     let Ok((resource, _)) = kube::discovery::pinned_kind(&client, &kind).await else {
         return Ok(());
     };
+    quotas_hold(cluster, &cluster.admin().await?).await?;
     // An edited one first: it needs a whole node for itself until it is ready.
     let (edited, others): (Vec<_>, Vec<_>) =
         services.into_iter().partition(|s| s.then == Then::Edited);
@@ -54,6 +56,25 @@ async fn fill(cluster: &ClusterAddresses, services: Vec<&Service>) -> Result<()>
             .try_collect::<()>()
             .await?;
     }
+    Ok(())
+}
+
+/// Waits until the quotas count. A pod that is made before a quota's status says what it allows is let in
+/// beyond it, and the world would not be the same each time.
+async fn quotas_hold(cluster: &ClusterAddresses, client: &kube::Client) -> Result<()> {
+    let quotas: Api<ResourceQuota> = Api::all(client.clone());
+    for _ in 0..READY_TRIES {
+        let all = quotas
+            .list(&ListParams::default())
+            .await
+            .map_err(Error::kube(&cluster.name, "reading the quotas"))?;
+        let counts = |q: &ResourceQuota| q.status.as_ref().is_some_and(|s| s.hard.is_some());
+        if all.items.iter().all(counts) {
+            return Ok(());
+        }
+        tokio::time::sleep(READY_PAUSE).await;
+    }
+    tracing::warn!(cluster = cluster.name, "some quota does not count yet");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const BUSY: f64 = 0.1;
 const LOOK: Duration = Duration::from_secs(3);
 /// It is measured all the same after so long; the table says what came of it.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// Waits until the machine is idle, or `go_on` says no.
 pub fn wait(go_on: impl Fn() -> bool) {
