@@ -21,14 +21,17 @@ test.describe("a deployment's life", () => {
     // One for each project: what was approved before in this place has no part in it.
     [model, title] = javaScriptEnabled === false ? ["demand-forecast", "Demand forecast"] : ["iris-classifier", "Iris classifier"];
     // The console on the other database brings the same model to the same place.
-    test.setTimeout(320_000);
+    test.setTimeout(920_000);
     await turn(model);
     for (const leftover of [model, `${model}-2`]) remove(CLUSTER, NAMESPACE, leftover);
   });
 
   test.afterAll(() => {
-    if (name) remove(CLUSTER, NAMESPACE, name);
-    over(model);
+    try {
+      if (name) remove(CLUSTER, NAMESPACE, name);
+    } finally {
+      over(model);
+    }
   });
 
   test("a deep link survives signing in", async ({ page, signIn }) => {

@@ -6,21 +6,26 @@ import { setTimeout as sleep } from "node:timers/promises";
 // The folder goes with the world, which each run of the tests makes anew.
 const folder = (what: string) => join(dirname(process.env.GATEHOUSE_WORLD ?? "."), `turn-${what}`);
 
+const WAIT = 900_000;
+const held = new Set<string>();
+
 /** Waits until nobody else uses `what`, and takes it until `over`. */
 export async function turn(what: string) {
   const start = Date.now();
   for (;;) {
     try {
-      return mkdirSync(folder(what));
+      mkdirSync(folder(what));
+      held.add(what);
+      return;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      if (Date.now() - start > 300_000) throw new Error(`${what} is in use: remove ${folder(what)} if it is not`, { cause: error });
+      if (Date.now() - start > WAIT) throw new Error(`${what} is in use: remove ${folder(what)} if it is not`, { cause: error });
     }
     await sleep(250);
   }
 }
 
-/** Lets the next one use `what`. */
+/** Lets the next one use `what`, if it was taken here. */
 export function over(what: string) {
-  rmdirSync(folder(what));
+  if (held.delete(what)) rmdirSync(folder(what));
 }

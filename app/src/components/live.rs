@@ -15,14 +15,16 @@ pub fn Live(
     let here = use_location();
     // The page's own address: after a refused form the browser stands at the form's.
     let (path, search) = (here.pathname.get_untracked(), here.search.get_untracked());
-    let query: Vec<&str> = [search.trim_start_matches('?'), &shown]
-        .into_iter()
-        .filter(|q| !q.is_empty())
-        .collect();
-    let href = if query.is_empty() {
-        path
-    } else {
-        format!("{path}?{}", query.join("&"))
+    let with = |query: &[&str]| {
+        let query: Vec<&str> = query.iter().copied().filter(|q| !q.is_empty()).collect();
+        if query.is_empty() {
+            path.clone()
+        } else {
+            format!("{path}?{}", query.join("&"))
+        }
     };
-    view! { <LiveRegion topic=topic cursor=cursor href=href /> }
+    let search = search.trim_start_matches('?');
+    // Whoever goes there sees the page as it is; what was shown belongs to the page that fetches news.
+    let (href, news) = (with(&[search]), with(&[search, &shown]));
+    view! { <LiveRegion topic=topic cursor=cursor href=href news=news /> }
 }

@@ -1,21 +1,24 @@
 use leptos::prelude::*;
 
 /// Follows the server's news about a topic from the moment (`cursor`) that the page shows; when there
-/// are any, fetches the page (`href`) again and puts the new content of each `[data-live]` region in
+/// are any, fetches the page again (at `news`; `href` is its own address) and puts the new content of each `[data-live]` region in
 /// place of the old. A page that is no longer made of these regions, or no longer there, is loaded
 /// anew. Without JavaScript the page is as it was when it was opened, and says when that was.
 #[island]
-pub fn LiveRegion(topic: String, cursor: String, href: String) -> impl IntoView {
+pub fn LiveRegion(topic: String, cursor: String, href: String, news: String) -> impl IntoView {
     #[cfg(feature = "hydrate")]
-    Effect::new(move |_| browser::follow(&topic, &cursor, &href));
+    Effect::new(move |_| browser::follow(&topic, &cursor, &href, &news));
     #[cfg(not(feature = "hydrate"))]
-    let _ = (topic, cursor, href);
+    let _ = (topic, cursor, href, news);
     view! { <div class="gh-live" role="status"></div> }
 }
 
 #[cfg(feature = "hydrate")]
 mod browser {
-    use std::{cell::RefCell, rc::Rc};
+    use std::{
+        cell::{Cell, RefCell},
+        rc::Rc,
+    };
     use wasm_bindgen::{JsCast, JsValue, closure::Closure};
     use wasm_bindgen_futures::{JsFuture, spawn_local};
     use web_sys::{Element, EventSource, MessageEvent};
@@ -28,6 +31,9 @@ mod browser {
     struct Page {
         topic: String,
         href: String,
+        news: String,
+        /// How often news were fetched: an answer that another one overtook is of yesterday.
+        asked: Cell<u32>,
         /// The newest that was heard.
         cursor: RefCell<String>,
         source: RefCell<Option<EventSource>>,
@@ -36,10 +42,12 @@ mod browser {
         broken: RefCell<Option<Closure<dyn Fn()>>>,
     }
 
-    pub fn follow(topic: &str, cursor: &str, href: &str) {
+    pub fn follow(topic: &str, cursor: &str, href: &str, news: &str) {
         let page = Rc::new(Page {
             topic: topic.to_owned(),
             href: href.to_owned(),
+            news: news.to_owned(),
+            asked: Cell::new(0),
             cursor: RefCell::new(cursor.to_owned()),
             source: RefCell::new(None),
             heard: RefCell::new(None),
@@ -156,16 +164,19 @@ mod browser {
     }
 
     fn refresh(page: &Rc<Page>) {
-        let href = page.href.clone();
+        let page = page.clone();
         spawn_local(async move {
-            let _ = try_refresh(&href).await;
+            let _ = try_refresh(&page).await;
         });
     }
 
-    async fn try_refresh(href: &str) -> Result<(), JsValue> {
+    async fn try_refresh(page: &Page) -> Result<(), JsValue> {
+        let href = page.href.as_str();
+        let turn = page.asked.get().wrapping_add(1);
+        page.asked.set(turn);
         let window = web_sys::window().ok_or("no window")?;
         let document = window.document().ok_or("no document")?;
-        let response: web_sys::Response = JsFuture::from(window.fetch_with_str(href))
+        let response: web_sys::Response = JsFuture::from(window.fetch_with_str(&page.news))
             .await?
             .dyn_into()?;
         if response.url().contains("/signin") {
@@ -182,6 +193,9 @@ mod browser {
             .await?
             .as_string()
             .unwrap_or_default();
+        if page.asked.get() != turn {
+            return Ok(());
+        }
         let fresh = web_sys::DomParser::new()?
             .parse_from_string(&html, web_sys::SupportedType::TextHtml)?;
         let (old, new) = (regions(&document)?, regions(&fresh)?);
@@ -190,7 +204,7 @@ mod browser {
                 return window.location().set_href(href);
             };
             // What somebody is typing in stays, and what they have typed.
-            let typing = typed_in(region)?
+            let typing = typed_in(region, with)?
                 || document.active_element().is_some_and(|a| {
                     region.contains(Some(&a))
                         && matches!(a.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
@@ -202,12 +216,21 @@ mod browser {
         Ok(())
     }
 
-    /// Does a field of it hold something else than the server wrote into it?
-    fn typed_in(region: &Element) -> Result<bool, JsValue> {
-        let fields = region.query_selector_all("textarea, input[type=text]")?;
-        for field in (0..fields.length()).filter_map(|i| fields.get(i)) {
-            let of = |name: &str| js_sys::Reflect::get(&field, &name.into());
-            if of("value")? != of("defaultValue")? {
+    /// Does a field of it hold a text that the new one would not? What a refused form gave back is
+    /// somebody's text too.
+    fn typed_in(region: &Element, with: &Element) -> Result<bool, JsValue> {
+        const TEXTS: &str = "textarea, input[type=text]";
+        let (old, new) = (
+            region.query_selector_all(TEXTS)?,
+            with.query_selector_all(TEXTS)?,
+        );
+        for i in 0..old.length() {
+            let text = |field: Option<web_sys::Node>| {
+                let value = js_sys::Reflect::get(&field?, &"value".into());
+                value.ok()?.as_string()
+            };
+            let now = text(old.get(i)).unwrap_or_default();
+            if !now.is_empty() && now != text(new.get(i)).unwrap_or_default() {
                 return Ok(true);
             }
         }

@@ -1,7 +1,10 @@
 //! The pods that an InferenceService starts with, part by part: what its namespace has to have room for.
 
 use crate::{
-    isvc::{Amounts, Mode, View, container_amounts, gpu_resource, of_part, replicas_wished, sum},
+    isvc::{
+        AUTOSCALER_CLASS, Amounts, Mode, STOP, View, container_amounts, gpu_resource, of_part,
+        replicas_wished, sum,
+    },
     observed::{LimitRange, Live, Runtime},
     quantity::Quantity,
     runtime::resolve,
@@ -102,7 +105,12 @@ pub fn running(
     ranges: &[LimitRange],
     default_mode: Option<&str>,
 ) -> Vec<Pods> {
-    let mut out = of(&live.object, runtimes, ranges, default_mode);
+    // What was stopped just now has pods that are ending.
+    let mut shape = live.object.clone();
+    if let Some(annotations) = shape["metadata"]["annotations"].as_object_mut() {
+        annotations.remove(STOP);
+    }
+    let mut out = of(&shape, runtimes, ranges, default_mode);
     // It serves, and no pod is seen: the console may not see them.
     if live.pods.is_empty() && live.workloads.iter().any(|w| w.available > 0) {
         return out;
@@ -131,6 +139,18 @@ pub fn running(
         };
     }
     out
+}
+
+/// How many of the predictor's pods that run stay when this is applied: what an autoscaler made is not
+/// taken back before the load is gone, up to the most that it may make. Without a bound Knative makes any
+/// number; elsewhere the bound is then the least (KServe's API: 0 is no bound, for Knative alone).
+pub fn kept(view: &View<'_>, default_mode: Option<&str>, running: &[Pods]) -> i64 {
+    let most = match (view.mode(default_mode), view.max_replicas()) {
+        _ if view.annotation(AUTOSCALER_CLASS) == Some("none") => 0,
+        (Some(Mode::Knative), None | Some(0)) => i64::MAX,
+        (_, most) => most.unwrap_or(0),
+    };
+    running.first().map_or(0, |now| now.replicas.min(most))
 }
 
 /// The Deployment of a part.

@@ -194,3 +194,31 @@ fn what_changes_counts_beside_what_it_replaces_and_what_goes_is_given_back() {
     );
     assert_eq!(line(&on_top(&before[..1], &[])), ["predictor -2 × cpu 1"]);
 }
+
+#[test]
+fn what_an_autoscaler_made_stays_up_to_the_most_that_it_may_make() {
+    let running = [Pods {
+        part: "predictor".into(),
+        replicas: 4,
+        containers: vec![],
+    }];
+    for (mode, class, most, stays) in [
+        ("Standard", "hpa", Some(4), 4),
+        ("Standard", "hpa", Some(3), 3),
+        ("Standard", "hpa", None, 0),
+        ("Standard", "none", Some(4), 0),
+        ("Knative", "kpa", Some(0), 4),
+        ("Knative", "kpa", None, 4),
+        ("Knative", "kpa", Some(2), 2),
+    ] {
+        let mut manifest = json!({"metadata": {"annotations": {
+            "serving.kserve.io/deploymentMode": mode, "serving.kserve.io/autoscalerClass": class}},
+            "spec": {"predictor": {}}});
+        if let Some(most) = most {
+            manifest["spec"]["predictor"]["maxReplicas"] = json!(most);
+        }
+        let got = kept(&View::new(&manifest), None, &running);
+        assert_eq!(got, stays, "{mode} {class} {most:?}");
+        assert_eq!(kept(&View::new(&manifest), None, &[]), 0);
+    }
+}

@@ -23,8 +23,7 @@ use domain::{
     ids::{ClusterId, Digest},
     isvc::View,
     place::{DeploymentKey, Place},
-    pods::{self, Pods},
-    preflight,
+    pods, preflight,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -218,7 +217,10 @@ pub async fn prepare(
     } else {
         pods::of(&manifest, &runtimes, &limit_ranges, default_mode)
     };
-    keep_scaled(&mut after, &running, View::new(&manifest).max_replicas());
+    if let Some(predictor) = after.first_mut() {
+        let kept = pods::kept(&View::new(&manifest), default_mode, &running);
+        predictor.replicas = predictor.replicas.max(kept);
+    }
     let quota = quota_effect(&quotas, &pods::on_top(&running, &after));
     let live_view = live.as_ref().map(|l| View::new(&l.object));
     Ok(Prepared {
@@ -347,13 +349,6 @@ fn finding(rule: &str, severity: Severity, field: &str, message: &str, remedy: &
     }
 }
 
-/// An autoscaler keeps what it made of the predictor, up to the most that it may make.
-fn keep_scaled(after: &mut [Pods], running: &[Pods], most: Option<i64>) {
-    if let (Some(predictor), Some(now), Some(most)) = (after.first_mut(), running.first(), most) {
-        predictor.replicas = predictor.replicas.max(now.replicas.min(most));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,26 +364,5 @@ mod tests {
         assert_eq!(manifest["metadata"]["namespace"], "retail-dev");
         assert!(manifest.get("status").is_none());
         assert!(clean(&manifest).get("metdata").is_none());
-    }
-
-    #[test]
-    fn what_an_autoscaler_made_stays_up_to_the_most() {
-        let pods = |replicas| Pods {
-            part: "predictor".into(),
-            replicas,
-            containers: vec![],
-        };
-        for (wished, there, most, kept) in [
-            (1, 4, Some(4), 4),
-            (1, 4, Some(3), 3),
-            (5, 4, Some(8), 5),
-            (2, 1, None, 2),
-            (1, 4, None, 1),
-        ] {
-            let mut after = [pods(wished)];
-            keep_scaled(&mut after, &[pods(there)], most);
-            assert_eq!(after[0].replicas, kept, "{wished} {there} {most:?}");
-        }
-        keep_scaled(&mut [], &[pods(4)], Some(4));
     }
 }

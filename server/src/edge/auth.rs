@@ -25,6 +25,8 @@ pub struct Signed {
     pub session: Arc<SessionRow>,
 }
 
+/// No form of ours has as many fields.
+const MOST_FIELDS: usize = 1000;
 /// The idle limit is moved at most so often.
 const TOUCH_AFTER: i64 = Micros::MINUTE;
 
@@ -219,6 +221,13 @@ async fn keep_form(request: Request, most: usize) -> Response {
     let Ok(bytes) = axum::body::to_bytes(body, most).await else {
         return not_signed_in(&parts.method, &parts.uri, &parts.headers);
     };
+    // Whoever sends it need not be signed in: what a form of ours never has is not multiplied.
+    if url::form_urlencoded::parse(&bytes)
+        .nth(MOST_FIELDS)
+        .is_some()
+    {
+        return not_signed_in(&parts.method, &parts.uri, &parts.headers);
+    }
     let fields: String = url::form_urlencoded::parse(&bytes)
         .map(|(name, value)| {
             format!(

@@ -63,7 +63,9 @@ fn effect(c: &Checked<'_>, replicas: u32) -> Vec<Effect> {
         return Vec::new();
     }
     if let Some(predictor) = after.first_mut() {
-        predictor.replicas = i64::from(replicas);
+        let default_mode = c.target.facts.default_mode.as_deref();
+        let kept = pods::kept(&c.view, default_mode, c.target.running);
+        predictor.replicas = i64::from(replicas).max(kept);
     }
     let quotas = capacity::without(c.target.quotas, c.target.running);
     let mut empty = quotas.clone();

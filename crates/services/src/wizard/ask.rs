@@ -57,7 +57,7 @@ impl Wizard {
         let (manifest, manifest_yaml) = match new.manifest {
             Value::String(text) => (parse_manifest(&text)?, text),
             object @ Value::Object(_) => {
-                let text = to_yaml(&object);
+                let text = super::readable(to_yaml(&object))?;
                 (object, text)
             }
             _ => {

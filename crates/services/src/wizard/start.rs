@@ -242,7 +242,7 @@ impl Wizard {
             let _ = m;
             draft.version_id = Some(v.id);
         }
-        draft.manifest_yaml = to_yaml(&object);
+        draft.manifest_yaml = super::readable(to_yaml(&object))?;
         if let Some((change, ..)) = ctx.store.approved(key, &live.namespace_uid).await? {
             draft.usage = change.usage;
         }
