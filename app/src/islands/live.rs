@@ -226,7 +226,8 @@ mod browser {
         );
         for i in 0..old.length() {
             let text = |field: Option<web_sys::Node>| {
-                let value = js_sys::Reflect::get(&field?, &"value".into());
+                let field = field?;
+                let value = js_sys::Reflect::get(field.as_ref(), &"value".into());
                 value.ok()?.as_string()
             };
             let now = text(old.get(i)).unwrap_or_default();
