@@ -33,7 +33,7 @@ pub fn zone() -> String {
     with_context::<Caller, _>(|c| c.zone.clone()).unwrap_or_else(|| "UTC".into())
 }
 
-/// Now, by the services' clock.
+/// Now, by the services' clock. A page asks for it again and again: nothing is copied for it.
 pub fn now() -> Micros {
     with_context::<Services, _>(|s| s.ctx.clock.now()).unwrap_or_else(|| services().ctx.clock.now())
 }

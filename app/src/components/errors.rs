@@ -44,15 +44,26 @@ pub fn form_alert(link: impl Fn(&str) -> Option<String>) -> AnyView {
     let Some(e) = state.error else {
         return ().into_any();
     };
+    let title = sentence(&e.message);
     let items: Vec<AnyView> = state
         .fields
         .into_iter()
-        .map(|f| match link(&f.field) {
-            Some(href) => view! { <li><a href=href>{ticked(&f.message)}</a></li> }.into_any(),
-            None => view! { <li>{ticked(&f.message)}</li> }.into_any(),
+        .filter_map(|f| {
+            // What the title says already is not said again.
+            let text = if sentence(&f.message) == title {
+                None
+            } else {
+                Some(ticked(&f.message).into_any())
+            };
+            Some(match link(&f.field) {
+                Some(href) => {
+                    let text = text.unwrap_or_else(|| "Go to the field".into_any());
+                    view! { <li><a href=href>{text}</a></li> }.into_any()
+                }
+                None => view! { <li>{text?}</li> }.into_any(),
+            })
         })
         .collect();
-    let title = sentence(&e.message);
     let remedy = e.remedy;
     view! {
         <Alert tone=Tone::Bad title=title>
@@ -79,4 +90,32 @@ pub fn sentence(text: &str) -> String {
         out.push('.');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forms::FormState;
+    use domain::{Error, FieldError};
+
+    #[test]
+    fn what_the_title_says_is_not_said_twice_and_still_leads_to_its_field() {
+        let html = |e: &Error, linked: bool| {
+            Owner::new().with(|| {
+                provide_context(FormState::refused([], e));
+                form_alert(|field| linked.then(|| format!("#{field}"))).to_html()
+            })
+        };
+        let mut e = Error::field("cpu", "Not an amount.");
+        let one = html(&e, true);
+        assert_eq!(one.matches("Not an amount.").count(), 1, "{one}");
+        assert!(one.contains("href=\"#cpu\"") && one.contains("Go to the field"));
+        assert!(!html(&e, false).contains("<li"));
+        e.fields.push(FieldError {
+            field: "memory".into(),
+            message: "Not one either.".into(),
+        });
+        let two = html(&e, true);
+        assert!(two.contains("href=\"#memory\"") && two.contains("Not one either."));
+    }
 }

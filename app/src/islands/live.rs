@@ -1,8 +1,8 @@
 use leptos::prelude::*;
 
 /// Follows the server's news about a topic from the moment (`cursor`) that the page shows; when there
-/// are any, fetches the page again (at `news`; `href` is its own address) and puts the new content of each `[data-live]` region in
-/// place of the old. A page that is no longer made of these regions, or no longer there, is loaded
+/// are any, fetches the page again (at `news`; `href` is its own address) and puts the new content of
+/// each `[data-live]` region in place of the old. A page that is no longer made of these regions, or no longer there, is loaded
 /// anew. Without JavaScript the page is as it was when it was opened, and says when that was.
 #[island]
 pub fn LiveRegion(topic: String, cursor: String, href: String, news: String) -> impl IntoView {

@@ -141,16 +141,18 @@ pub fn running(
     out
 }
 
-/// How many of the predictor's pods that run stay when this is applied: what an autoscaler made is not
-/// taken back before the load is gone, up to the most that it may make. Without a bound Knative makes any
-/// number; elsewhere the bound is then the least (KServe's API: 0 is no bound, for Knative alone).
-pub fn kept(view: &View<'_>, default_mode: Option<&str>, running: &[Pods]) -> i64 {
+/// What an autoscaler made of the predictor stays when this is applied, up to the most that it may make: it
+/// is not taken back before the load is gone. Without a bound Knative makes any number; elsewhere the bound
+/// is then the least (KServe's API: 0 is no bound, for Knative alone).
+pub fn keep(after: &mut [Pods], view: &View<'_>, default_mode: Option<&str>, running: &[Pods]) {
     let most = match (view.mode(default_mode), view.max_replicas()) {
         _ if view.annotation(AUTOSCALER_CLASS) == Some("none") => 0,
         (Some(Mode::Knative), None | Some(0)) => i64::MAX,
         (_, most) => most.unwrap_or(0),
     };
-    running.first().map_or(0, |now| now.replicas.min(most))
+    if let (Some(predictor), Some(now)) = (after.first_mut(), running.first()) {
+        predictor.replicas = predictor.replicas.max(now.replicas.min(most));
+    }
 }
 
 /// The Deployment of a part.

@@ -197,16 +197,16 @@ fn what_changes_counts_beside_what_it_replaces_and_what_goes_is_given_back() {
 
 #[test]
 fn what_an_autoscaler_made_stays_up_to_the_most_that_it_may_make() {
-    let running = [Pods {
+    let predictor = |replicas| Pods {
         part: "predictor".into(),
-        replicas: 4,
+        replicas,
         containers: vec![],
-    }];
+    };
     for (mode, class, most, stays) in [
         ("Standard", "hpa", Some(4), 4),
         ("Standard", "hpa", Some(3), 3),
-        ("Standard", "hpa", None, 0),
-        ("Standard", "none", Some(4), 0),
+        ("Standard", "hpa", None, 1),
+        ("Standard", "none", Some(4), 1),
         ("Knative", "kpa", Some(0), 4),
         ("Knative", "kpa", None, 4),
         ("Knative", "kpa", Some(2), 2),
@@ -217,8 +217,12 @@ fn what_an_autoscaler_made_stays_up_to_the_most_that_it_may_make() {
         if let Some(most) = most {
             manifest["spec"]["predictor"]["maxReplicas"] = json!(most);
         }
-        let got = kept(&View::new(&manifest), None, &running);
-        assert_eq!(got, stays, "{mode} {class} {most:?}");
-        assert_eq!(kept(&View::new(&manifest), None, &[]), 0);
+        let after = |running: &[Pods]| {
+            let mut after = [predictor(1)];
+            keep(&mut after, &View::new(&manifest), None, running);
+            after[0].replicas
+        };
+        assert_eq!(after(&[predictor(4)]), stays, "{mode} {class} {most:?}");
+        assert_eq!(after(&[]), 1);
     }
 }

@@ -217,10 +217,7 @@ pub async fn prepare(
     } else {
         pods::of(&manifest, &runtimes, &limit_ranges, default_mode)
     };
-    if let Some(predictor) = after.first_mut() {
-        let kept = pods::kept(&View::new(&manifest), default_mode, &running);
-        predictor.replicas = predictor.replicas.max(kept);
-    }
+    pods::keep(&mut after, &View::new(&manifest), default_mode, &running);
     let quota = quota_effect(&quotas, &pods::on_top(&running, &after));
     let live_view = live.as_ref().map(|l| View::new(&l.object));
     Ok(Prepared {

@@ -153,7 +153,7 @@ fn overview(v: &DeploymentView) -> AnyView {
             if endpoints.is_empty() {
                 "none yet".into_any()
             } else {
-                view! { <ul role="list">{endpoints}</ul>{calls(&v.endpoints)} }.into_any()
+                view! { <ul role="list">{endpoints}</ul> }.into_any()
             },
         ),
     ]);
@@ -180,7 +180,7 @@ fn overview(v: &DeploymentView) -> AnyView {
     view! {
         {(!open.is_empty()).then(|| card("Changes on their way", table("Changes on their way", &["Change", "Where", "Requester", "Purpose", "State", "Asked"], vec![change_rows(open, true).into_any()])))}
         <div class="gh-columns">
-            {card("What it is", facts)}
+            {card("What it is", view! { {facts}{calls(&v.endpoints)} })}
             {card("Conditions", conditions)}
         </div>
         {(!routes.is_empty()).then(|| card("Traffic as the routes really have it", view! { <ul role="list">{routes}</ul> }))}

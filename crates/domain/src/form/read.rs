@@ -1,6 +1,7 @@
 //! From the manifest to the form, and which fields the form does not know.
 
 use super::{DEFAULT_GPU, Env, EnvFrom, Form, GPU_PRODUCT, Source};
+use crate::content::TOP_LEVEL;
 use crate::isvc::{EnvSource, View, env_source, gpu_resource, quantity_text};
 use serde_json::{Map, Value};
 
@@ -150,7 +151,12 @@ pub(super) fn form(manifest: &Value) -> (Form, Vec<String>) {
 /// The fields that a manifest made from the form alone would lack or say otherwise.
 fn unknown(manifest: &Value, form: &Form) -> Vec<String> {
     let known = form.new_manifest();
-    let mut paths: Vec<String> = crate::diff::diff(&known, manifest)
+    // Nothing would come of other keys at its top: preflight says so, and that they are kept would be wrong.
+    let mut of_kind = manifest.clone();
+    if let Some(keys) = of_kind.as_object_mut() {
+        keys.retain(|key, _| TOP_LEVEL.contains(&key.as_str()));
+    }
+    let mut paths: Vec<String> = crate::diff::diff(&known, &of_kind)
         .into_iter()
         // Written as a number, an amount is known all the same.
         .filter(|c| match (&c.before, &c.after) {

@@ -63,10 +63,10 @@ fn effect(c: &Checked<'_>, replicas: u32) -> Vec<Effect> {
         return Vec::new();
     }
     if let Some(predictor) = after.first_mut() {
-        let default_mode = c.target.facts.default_mode.as_deref();
-        let kept = pods::kept(&c.view, default_mode, c.target.running);
-        predictor.replicas = i64::from(replicas).max(kept);
+        predictor.replicas = i64::from(replicas);
     }
+    let default_mode = c.target.facts.default_mode.as_deref();
+    pods::keep(&mut after, &c.view, default_mode, c.target.running);
     let quotas = capacity::without(c.target.quotas, c.target.running);
     let mut empty = quotas.clone();
     empty.iter_mut().for_each(|q| q.used.clear());
